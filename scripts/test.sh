@@ -24,7 +24,8 @@ nice -n 5 scripts/race.sh >"$raced" 2>&1 &
 race=$!
 set +m
 trap 'kill -- "-$race" 2>/dev/null; rm -f "$raced"' EXIT
-part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 40m -json ./... | go run ./scripts/testsum'
+# What takes longest begins first.
+part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 40m -json ./integration ./... | go run ./scripts/testsum'
 wait "$race" || { echo "FAIL scripts/race.sh"; status=1; }
 part "race" cat "$raced"
 if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
