@@ -20,7 +20,7 @@ part "vet" go vet ./...
 # count passes, failures and skips.
 raced=$(mktemp)
 set -m # a group of its own, which ends with this script
-nice -n 5 scripts/race.sh >"$raced" 2>&1 &
+nice -n 2 scripts/race.sh >"$raced" 2>&1 &
 race=$!
 set +m
 trap 'kill -- "-$race" 2>/dev/null; rm -f "$raced"' EXIT

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/internal/raced"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/worker/transport"
 )
@@ -68,7 +69,7 @@ func TestTwoWorkersRunATopology(t *testing.T) {
 }
 
 // soon makes what a worker took with it time out before the test does.
-func soon(b *storm.TopologyBuilder) { b.MessageTimeout(time.Second) }
+func soon(b *storm.TopologyBuilder) { b.MessageTimeout(time.Duration(1+raced.Fewer/2) * time.Second) }
 
 // TestReplacedWorkerLosesNoMessage stops the worker with the bolts again and again while messages are under way.
 func TestReplacedWorkerLosesNoMessage(t *testing.T) {
