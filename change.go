@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -231,10 +232,8 @@ func AwaitVersion(ctx context.Context, name string, version int64, o Options) er
 				return failed(fmt.Errorf("version %d runs by now", last.Version))
 			}
 		}
-		select {
-		case <-time.After(min(max(time.Since(began)/4, versionSoon), versionEvery)):
-		case <-ctx.Done():
-			return failed(ctx.Err())
+		if err := pause.For(ctx, pause.Growing(time.Since(began), versionSoon, versionEvery)); err != nil {
+			return failed(err)
 		}
 	}
 }

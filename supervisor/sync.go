@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -125,7 +126,7 @@ func (s *Supervisor) hold(now time.Time) time.Duration {
 	for port := range s.slots {
 		p, _ := s.plans.slot(port)
 		if plan, _ := s.plans.topology(p.Topology); plan != nil && !s.reports.atWork(port, plan) {
-			return min(max(now.Sub(s.planned)/4, reportSoon), s.cfg.ReportInterval)
+			return pause.Growing(now.Sub(s.planned), reportSoon, s.cfg.ReportInterval)
 		}
 	}
 	return s.cfg.ReportInterval

@@ -48,10 +48,10 @@ func (s *supervisor) unopened(component string) map[int32]string {
 	return out
 }
 
-// openingCounters makes counters that are opened in that way.
+// openingCounters makes counters of which something else happens when they are opened.
 type openingCounters struct {
 	Registry
-	how *opening
+	how func(*gearcore.Context) error
 }
 
 func (r openingCounters) Task(name string) (gearcore.Task, error) {
@@ -64,11 +64,11 @@ func (r openingCounters) Task(name string) (gearcore.Task, error) {
 
 type openingCounter struct {
 	*mergedCounter
-	how *opening
+	how func(*gearcore.Context) error
 }
 
 func (k openingCounter) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
-	return errors.Join(k.mergedCounter.Open(ctx, c), k.how.open())
+	return errors.Join(k.how(ctx), k.mergedCounter.Open(ctx, c))
 }
 
 // TestVersionThatCannotBeOpened has the tasks that come with a version fail to open, in a topology with checkpoints: the version before
@@ -79,7 +79,9 @@ func TestVersionThatCannotBeOpened(t *testing.T) {
 			const records = 8000
 			var opens opening
 			made := &[3]atomic.Int64{}
-			e := startExactWith(t, records, 2000, stormrpc.TopologyStatus_ACTIVE, func(r Registry) Registry { return openingCounters{divisible{r, made}, &opens} })
+			e := startExactWith(t, records, 2000, stormrpc.TopologyStatus_ACTIVE, func(r Registry) Registry {
+				return openingCounters{divisible{r, made}, func(*gearcore.Context) error { return opens.open() }}
+			})
 			e.visible(1000)
 			await(t, "the first generation is reported", func() bool { return e.generation() > 0 })
 			before := e.generation()

@@ -25,7 +25,7 @@ const maxCodeBytes = 256 << 20
 // beside it (compat.FormerCode), and was so before.
 func readCode(dir string, version int64) (*stormrpc.StormTopology, conf.Conf, error) {
 	topo, c, err := readCodeIn(dir)
-	former := filepath.Join(dir, fmt.Sprintf("%s%020d", compat.FormerCode, version))
+	former := filepath.Join(dir, compat.FormerName(compat.FormerCode, version))
 	if _, there := os.Stat(former); there == nil {
 		return readCodeIn(former)
 	}

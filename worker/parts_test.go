@@ -156,7 +156,7 @@ func TestResources(t *testing.T) {
 	code := t.TempDir()
 	dir := filepath.Join(code, "resources")
 	former := func(last int64) string {
-		return filepath.Join(code, fmt.Sprintf("%s%020d", compat.FormerResources, last))
+		return filepath.Join(code, compat.FormerName(compat.FormerResources, last))
 	}
 	is := func(version int64, want string) {
 		t.Helper()
@@ -211,7 +211,7 @@ func TestCodeOfAVersion(t *testing.T) {
 		}
 	}
 	reads(1, 2)
-	former := filepath.Join(dir, fmt.Sprintf("%s%020d", compat.FormerCode, 0))
+	former := filepath.Join(dir, compat.FormerName(compat.FormerCode, 0))
 	must(t, os.Rename(relayed(3), former))
 	reads(0, 3)
 	reads(1, 2)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -23,7 +24,7 @@ func (w *worker) hold(r *stormrpc.WorkerReport, now time.Time) time.Duration {
 	if r.GetAtWork() && (r.Timing == nil || r.Timing.GetDagVersion() == w.plan.DagVersion) {
 		return reportEvery
 	}
-	return min(max(now.Sub(w.planned)/4, reportSoon), reportEvery)
+	return pause.Growing(now.Sub(w.planned), reportSoon, reportEvery)
 }
 
 // sync reports to the supervisor and follows the plans it answers with, until ctx ends (nil) or the worker's time is
@@ -45,7 +46,7 @@ func (w *worker) sync(ctx context.Context) error {
 			if conn, err = wire.Dial(ctx, w.spec.Supervisor, w.dial()); err != nil {
 				conn = nil
 				w.tellAway(ctx, &away, err)
-				pause(ctx, began.Add(reportEvery))
+				pause.For(ctx, time.Until(began.Add(reportEvery)))
 				continue
 			}
 		}
@@ -55,7 +56,7 @@ func (w *worker) sync(ctx context.Context) error {
 		}
 		if err != nil {
 			w.tellAway(ctx, &away, err)
-			pause(ctx, began.Add(reportEvery))
+			pause.For(ctx, time.Until(began.Add(reportEvery)))
 			continue
 		}
 		if away {
@@ -71,17 +72,10 @@ func (w *worker) sync(ctx context.Context) error {
 			return err
 		}
 		if !changed && !asked {
-			pause(ctx, began.Add(every)) // a supervisor that does not hold reports is not asked more often for it
+			pause.For(ctx, time.Until(began.Add(every))) // a supervisor that does not hold reports is not asked more often for it
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, until time.Time) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Until(until)):
-	}
 }
 
 func (w *worker) dial() wire.DialOptions {

@@ -16,3 +16,7 @@ func For(ctx context.Context, d time.Duration) error {
 	}
 	return ctx.Err()
 }
+
+// Growing is how long to wait before something is asked again that has been waited for so long: a quarter of that, so the answer is late by no
+// more, within bounds.
+func Growing(waited, least, most time.Duration) time.Duration { return min(max(waited/4, least), most) }

@@ -2,7 +2,6 @@ package localizer
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,7 +28,7 @@ func keepCode(fresh, now string, next int64) error {
 	if err != nil {
 		return err
 	}
-	err = linkFiles(now, filepath.Join(fresh, fmt.Sprintf("%s%020d", compat.FormerCode, before.CodeVersion)), codeName, confName)
+	err = linkFiles(now, filepath.Join(fresh, compat.FormerName(compat.FormerCode, before.CodeVersion)), codeName, confName)
 	for _, name := range was[max(0, len(was)+1-keptFormer):] {
 		err = errors.Join(err, linkFiles(filepath.Join(now, name), filepath.Join(fresh, name), codeName, confName))
 	}
@@ -64,7 +63,7 @@ func carryResources(old, now string, rec *record) error {
 		if sameResources(before, rec) {
 			err = swap(from, filepath.Join(now, resourcesDir))
 		} else {
-			err = os.Rename(from, filepath.Join(now, fmt.Sprintf("%s%020d", compat.FormerResources, before.CodeVersion)))
+			err = os.Rename(from, filepath.Join(now, compat.FormerName(compat.FormerResources, before.CodeVersion)))
 			was = was[max(0, len(was)+1-keptFormer):]
 		}
 		if err != nil {

@@ -88,7 +88,7 @@ func TestCodeOutlivesVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	formerOf := func(v int64) string { return filepath.Join(code.Dir, fmt.Sprintf("%s%020d", compat.FormerCode, v)) }
+	formerOf := func(v int64) string { return filepath.Join(code.Dir, compat.FormerName(compat.FormerCode, v)) }
 	read := func(v int64) []byte {
 		text, err := os.ReadFile(filepath.Join(code.Dir, confName))
 		if _, there := os.Stat(formerOf(v)); there == nil {
