@@ -258,10 +258,21 @@ func TestVersionThatIsOverdue(t *testing.T) {
 	last := e.all()[2]
 	e.sup.freeze(last.id, e.sup.plan)
 	e.next(5)
-	for _, port := range e.ports[:2] {
-		if err := <-e.procs[port].end; err != nil {
+	for _, port := range e.ports[:2] { // none is there again before the other has ended: it would take over the clock, and begin with the version
+		var err error
+		await(t, "it ends", func() bool {
+			select {
+			case err = <-e.procs[port].end:
+				return true
+			default:
+				return false
+			}
+		})
+		if err != nil {
 			t.Errorf("worker %s ends with %v", e.procs[port].id, err)
 		}
+	}
+	for _, port := range e.ports[:2] {
 		e.procs[port] = e.start(port)
 	}
 	if log := e.logs.(*lines).text(); !strings.Contains(log, "version 2 of the graph has not come into force within 100ms") {

@@ -210,3 +210,33 @@ func TestSinkThatGoesShowsWhatCounts(t *testing.T) {
 		})
 	}
 }
+
+// A task that the next graph has no more runs once again before it is told to leave: it keeps to the graph that it knows.
+func TestRunBeforeATaskIsToldToLeave(t *testing.T) {
+	s := drive(t, pairOf(&script{values: []int64{1, 2}}, &script{}, &adder{}, &adder{}), nil)
+	s.begin(checkpoint.Order{Generation: 1, Version: 1})
+	s.settle(time.Second)
+	next := nextPlan(t, s.plan(), func(g *dag.Graph) {
+		g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "d" })
+	})
+	if _, err := s.Apply(onward(s.Engine, next)); err != nil {
+		t.Fatal(err)
+	}
+	s.settle(time.Second)
+	n := s.roster.Load().next
+	x := n.leave[0]
+	s.epochs.obey(checkpoint.Order{Generation: 2, Version: 2}, s.Engine.Version())
+	s.mu.Lock()
+	s.changeLocked(n, n.leave, n.out) // as settle does, which tells them then
+	s.mu.Unlock()
+	x.tell(evOrder, nil)
+	s.settle(time.Second)
+	if v := x.wired.plan.Graph.Version; v != 1 || x.timed.generation != 1 {
+		t.Errorf("it is at version %d in generation %d", v, x.timed.generation)
+	}
+	s.dismiss(n.leave, n.out)
+	s.settle(time.Second)
+	if !x.isGone() || s.Leaving() != 0 {
+		t.Errorf("%d executors leave", s.Leaving())
+	}
+}

@@ -52,8 +52,8 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 		x.now = x.e.cfg.Clock.Now()
 		x.until = x.now + runTime
 	}
-	if r := x.e.roster.Load(); r != x.wired && (r.next == nil || r.next != x.wired) {
-		x.rewire(r)
+	if r := x.e.roster.Load(); r != x.wired && (r.next == nil || r.next != x.wired) && (x.leaves != nil || r.of(x.first) == x) {
+		x.rewire(r) // one that is not in it goes on as before until it is told to leave (dismiss)
 	}
 }
 
