@@ -61,6 +61,7 @@ func bombYAML() string {
 
 // A YAML that is wrong ends a command with status 1 and one line, which says where it is wrong.
 func TestBadYAML(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for i, b := range badYAML {
 		t.Run(b.name, func(t *testing.T) {

@@ -55,6 +55,7 @@ func renew(c *stormrpc.ComponentCommon, version int) {
 // A topology with checkpoints has components replaced again and again while it counts: every record is counted once, and no worker is
 // replaced.
 func TestChangesCountOnce(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	e := submitExact(t, d, "exact", exact.Topology{Records: 30_000, Rate: 1500, Sources: 2, Counters: 3, Sinks: 2, Workers: 2}, nil)
 	e.visible(t, 1)
@@ -85,8 +86,9 @@ func (e *exactRun) further(t *testing.T) {
 
 // A version whose tasks cannot take up the state that there is goes back by itself, and nothing is counted twice.
 func TestChangeThatCannotRestore(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
-	e := submitExact(t, d, "exact", exact.Topology{Records: 30_000, Rate: 1000, Sources: 2, Counters: 3, Sinks: 2, Workers: 2}, nil)
+	e := submitExact(t, d, "exact", exact.Topology{Records: 30_000, Rate: 2000, Sources: 2, Counters: 3, Sinks: 2, Workers: 2}, nil)
 	e.visible(t, 1)
 	built, err := e.topo.Build()
 	if err != nil {
@@ -116,6 +118,7 @@ func TestChangeThatCannotRestore(t *testing.T) {
 
 // Workers are killed while changes are made: each change is made in the end or goes back, and every record is counted once.
 func TestChangesThroughKills(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 11))

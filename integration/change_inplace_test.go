@@ -37,6 +37,7 @@ func (c *changing) untouched(t *testing.T) map[int]process {
 // A topology in Python is rescaled, gets and loses a bolt, has one replaced, goes back, and comes back by itself from a version that dies:
 // all while its workers and its source go on.
 func TestChangeInPlace(t *testing.T) {
+	t.Parallel()
 	c := startChanging(t)
 	work := func(out string) string { return fmt.Sprintf("work.py, %q", c.file(out)) }
 	one := c.write(t, "one.yaml", work("one.out"), false, 1, false)
@@ -74,6 +75,7 @@ func TestChangeInPlace(t *testing.T) {
 
 // A script that is another one under its name is a change of the components that name it, and of no others.
 func TestChangeOfAScript(t *testing.T) {
+	t.Parallel()
 	c := startChanging(t)
 	file := c.write(t, "one.yaml", fmt.Sprintf("work.py, %q", c.file("one.out")), false, 1, false)
 	c.must(t, "submit", file)
@@ -93,6 +95,7 @@ func TestChangeOfAScript(t *testing.T) {
 
 // Another Go program restarts the workers, which plan says; the same one changes nothing.
 func TestChangeOfAProgram(t *testing.T) {
+	t.Parallel()
 	program(t, "python3")
 	c := &changing{startCluster(t), t.TempDir()}
 	one, two := c.file("one"), c.file("two")

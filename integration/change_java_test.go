@@ -1,5 +1,3 @@
-//go:build long
-
 package integration
 
 import (
@@ -40,7 +38,7 @@ type javaRun struct {
 func startJavaRun(t *testing.T, name string, build func(exact.Topology) *sdk.Topology) *javaRun {
 	t.Helper()
 	s, dir := startJava(t)
-	r := &javaRun{s: s, name: name, topo: exact.Topology{Dir: dir, Records: 20_000, Rate: 400, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
+	r := &javaRun{s: s, name: name, topo: exact.Topology{Dir: dir, Records: javaRecords, Rate: 400, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
 		"gearstorm.checkpoint.interval.ms": 200, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
 	}}}
 	lib := tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")
@@ -107,6 +105,7 @@ func inGo(name string) *stormrpc.ComponentObject {
 // Bolts in Java are rescaled, come and go, get another configuration, another class and another grouping, become a bolt in Python and one in Go while
 // their jar stays, and come back, while the topology counts: every record counts once, and what is not touched goes on in its process.
 func TestJavaChangesCountOnce(t *testing.T) {
+	t.Parallel()
 	r := startJavaRun(t, "strangled", func(topo exact.Topology) *sdk.Topology { return throughJava(t, topo, "Later") })
 	later := func(edit func(*stormrpc.Bolt)) *sdk.Topology {
 		built := throughJava(t, r.topo, "Later", "Pass")
@@ -115,27 +114,31 @@ func TestJavaChangesCountOnce(t *testing.T) {
 	}
 	python := fstest.MapFS{"resources/later.py": {Data: []byte(laterScript)}}
 	for _, step := range []struct {
-		what string
-		topo *sdk.Topology
-		with fs.FS
+		always bool // or with allChanges only
+		what   string
+		topo   *sdk.Topology
+		with   fs.FS
 	}{
-		{"a bolt more, between two", throughJava(t, r.topo, "Later", "Pass"), nil},
-		{"more tasks", later(func(b *stormrpc.Bolt) { tasks(b.Common, 4) }), nil},
-		{"another configuration", later(func(b *stormrpc.Bolt) { tasks(b.Common, 4); renew(b.Common, 1) }), nil},
-		{"another class", later(func(b *stormrpc.Bolt) { b.BoltObject.JavaObject.FullClassName = "it.Exact$Pass" }), nil},
-		{"another grouping", later(func(b *stormrpc.Bolt) {
+		{true, "a bolt more, between two", throughJava(t, r.topo, "Later", "Pass"), nil},
+		{false, "more tasks", later(func(b *stormrpc.Bolt) { tasks(b.Common, 4) }), nil},
+		{false, "another configuration", later(func(b *stormrpc.Bolt) { tasks(b.Common, 4); renew(b.Common, 1) }), nil},
+		{true, "another class", later(func(b *stormrpc.Bolt) { b.BoltObject.JavaObject.FullClassName = "it.Exact$Pass" }), nil},
+		{false, "another grouping", later(func(b *stormrpc.Bolt) {
 			b.BoltObject.JavaObject.FullClassName = "it.Exact$Pass"
 			b.Common.Inputs[0].Value = &stormrpc.Grouping{LocalOrShuffle: &stormrpc.NullStruct{}}
 		}), nil},
-		{"Java to Go", later(func(b *stormrpc.Bolt) { b.BoltObject = inGo("pass") }), nil},
-		{"Go to Java", later(func(*stormrpc.Bolt) {}), nil},
-		{"Java to Python", later(func(b *stormrpc.Bolt) {
+		{false, "Java to Go", later(func(b *stormrpc.Bolt) { b.BoltObject = inGo("pass") }), nil},
+		{false, "Go to Java", later(func(*stormrpc.Bolt) {}), nil},
+		{true, "Java to Python", later(func(b *stormrpc.Bolt) {
 			b.BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: "python3", Script: "later.py"}}
 		}), python},
-		{"Python to Java", later(func(*stormrpc.Bolt) {}), nil},
-		{"fewer tasks", later(func(b *stormrpc.Bolt) { tasks(b.Common, 1) }), nil},
-		{"a bolt less", throughJava(t, r.topo, "Later"), nil},
+		{true, "Python to Java", later(func(*stormrpc.Bolt) {}), nil},
+		{false, "fewer tasks", later(func(b *stormrpc.Bolt) { tasks(b.Common, 1) }), nil},
+		{false, "a bolt less", throughJava(t, r.topo, "Later"), nil},
 	} {
+		if !step.always && !allChanges {
+			continue
+		}
 		r.apply(t, step.what, step.topo, step.with, true)
 		if n := len(r.s.c.scripts(t, "later.py")); step.with != nil && n != 2 {
 			t.Errorf("%d children run", n)

@@ -110,6 +110,7 @@ func (c *changing) grows(t *testing.T, name string) time.Duration {
 
 // A running topology is rescaled, gets another bolt and another script, goes back, and comes back by itself from a version that dies.
 func TestChangeWhatRuns(t *testing.T) {
+	t.Parallel()
 	c := startChanging(t)
 	work := func(out string) string { return fmt.Sprintf("work.py, %q", c.file(out)) }
 	one := c.write(t, "one.yaml", work("one.out"), false, 1, false)

@@ -17,6 +17,7 @@ import (
 // A version of which a component cannot be opened goes back by itself and says why; no worker is replaced for it, the topology does not go
 // back to a checkpoint, and every record counts once.
 func TestChangeThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	e := submitExact(t, d, "exact", exact.Topology{Records: 20_000, Rate: 1500, Sources: 2, Counters: 3, Sinks: 2, Workers: 2}, nil)
 	e.visible(t, 1000)
@@ -56,6 +57,7 @@ func TestChangeThatCannotBeOpened(t *testing.T) {
 // A worker of a topology that is inactive is killed when a sink knows that a checkpoint counts and has not made it visible: the next one
 // does, though nobody activates the topology.
 func TestInactiveTopologyShowsWhatCounts(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	e := submitExact(t, d, "exact", exact.Topology{Records: 4000, Rate: 1000, Sources: 2, Counters: 2, Sinks: 2, Workers: 2}, nil)
 	e.visible(t, 500)

@@ -111,9 +111,13 @@ func run(t *testing.T, limit time.Duration, env []string, dir, name string, args
 	return string(out), err
 }
 
+// patience is for how long at least a test waits for what must come: the machine has other work, too.
+const patience = time.Minute
+
 // waitFor polls ok until it holds.
 func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
+	limit = max(limit, patience)
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if ok() {
 			return

@@ -143,6 +143,7 @@ func (u *stormUser) plain(out string) (lines []string) {
 // script says what the client says, with the same exit status. Where the client's exit status is not 0 it writes a Java
 // stack trace, so only the status is compared.
 func TestCompatCommands(t *testing.T) {
+	t.Parallel()
 	program(t, "node")
 	program(t, "python3")
 	c := startCluster(t)

@@ -94,10 +94,10 @@ func (d *daemon) end(t *testing.T, by syscall.Signal) {
 	d.cmd.Process.Signal(by)
 	select {
 	case <-d.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		d.cmd.Process.Kill()
 		<-d.done
-		t.Errorf("gearstorm %v did not end within 20 s of %v", d.args, by)
+		t.Errorf("gearstorm %v did not end within %v of %v", d.args, patience, by)
 	}
 }
 

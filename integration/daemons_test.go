@@ -76,6 +76,7 @@ func (d *daemons) startSupervisor(t *testing.T) {
 
 // Workers go on while their supervisor or Nimbus is dead, are adopted by the next one, and end with their topology.
 func TestKilledDaemons(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	n := submitNumbers(t, d.cluster, 2)
 	all := workersAndScripts(t, d)
@@ -118,6 +119,7 @@ func TestKilledDaemons(t *testing.T) {
 
 // An orderly end of both daemons leaves the topology running; SIGTERM ends the workers too, each with its children.
 func TestTerminatedDaemonsLeaveWorkers(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 1)
 	n := submitNumbers(t, d.cluster, 1)
 	d.supervisord.stop(t)
@@ -134,6 +136,7 @@ func TestTerminatedDaemonsLeaveWorkers(t *testing.T) {
 
 // What happens to workers and topologies while the supervisor is dead is made good by the next one.
 func TestChangesWhileTheSupervisorIsDead(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	n := submitNumbers(t, d.cluster, 2)
 	before := d.workers(t)

@@ -12,6 +12,7 @@ import (
 // A damaged store keeps Nimbus from starting with a line that names the file; it does not crash, and does not start as if
 // there had been no topologies.
 func TestDamagedStore(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.startDev(t)
 	nc := c.dial(t)
@@ -61,6 +62,7 @@ func TestDamagedStore(t *testing.T) {
 
 // A damaged blob is the trouble of its topology alone, which is shown as broken and can be killed; others can be submitted.
 func TestDamagedBlob(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.startDev(t)
 	submit := func(name string) {

@@ -13,6 +13,7 @@ import (
 // Two clusters on one machine run topologies of the same name side by side; the violent end of one is nothing to the
 // other, leaves no process, and the next one in its folder goes on where it was.
 func TestTwoClusters(t *testing.T) {
+	t.Parallel()
 	a, b := startCluster(t), startCluster(t)
 	na, nb := submitNumbers(t, a, 2), submitNumbers(t, b, 1)
 	others := processes(t, b.dir)
@@ -38,6 +39,7 @@ func TestTwoClusters(t *testing.T) {
 
 // A second dev in a folder says who has it, and leaves the first one alone.
 func TestSecondDevInAFolder(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	line := complaint(t, "dev", "--dir", c.dir)
 	if !strings.Contains(line, c.dir) || !strings.Contains(line, "already runs") || !strings.Contains(line, "--dir") {
@@ -50,6 +52,7 @@ func TestSecondDevInAFolder(t *testing.T) {
 
 // Ctrl-C ends dev and run with all that they started, and with status 0.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	t.Run("dev", func(t *testing.T) {
 		c := startCluster(t)
 		submitNumbers(t, c, 2)
@@ -98,6 +101,7 @@ func TestKilledRun(t *testing.T) {
 
 // Daemons whose port is taken, or whose folder is, say so in one line.
 func TestDaemonsThatCannotStart(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 1)
 	for _, args := range [][]string{
 		append([]string{"nimbus"}, d.args...),                                                           // same port, same folder

@@ -67,6 +67,7 @@ func httpAnswer(t *testing.T, method, at, body string) (int, string) {
 // A topology from YAML with a bolt in Python answers our client, HTTP and the real Storm client; the first call waits for its
 // start. Requests that it fails are named failures.
 func TestDRPC(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	submitAnswers(t, c, 1)
 	if out, err := execute(t, c, "answer", "hello", "answer", "two words"); err != nil || out != "answer \"hello\" => \"hello!\"\nanswer \"two words\" => \"two words!\"\n" {
@@ -116,6 +117,7 @@ func drpcOptions(t *testing.T, c *cluster) string {
 
 // A jar with Storm's DRPCSpout and ReturnResults around a ShellBolt, submitted by the real client, runs without a JVM.
 func TestDRPCOfAJar(t *testing.T) {
+	t.Parallel()
 	program(t, "python3")
 	c := startCluster(t)
 	s := newStorm(t, c)
@@ -127,6 +129,7 @@ func TestDRPCOfAJar(t *testing.T) {
 
 // Storm's own client of the invocations port fetches and answers; each way of its to end a request reaches the caller.
 func TestStormsInvocationsClient(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	s := newStorm(t, c)
 	port := fmt.Sprint(drpcOf(t, c).Invocations)
@@ -149,6 +152,7 @@ func TestStormsInvocationsClient(t *testing.T) {
 
 // A Go program with bolts in Go and Python answers, and goes on doing so where it was when the cluster starts again.
 func TestDRPCOfAGoProgram(t *testing.T) {
+	t.Parallel()
 	program(t, "python3")
 	c := startCluster(t)
 	exe := filepath.Join(t.TempDir(), "shout")
@@ -176,6 +180,7 @@ func TestDRPCOfAGoProgram(t *testing.T) {
 // Who waits is told by name when what works for him dies: at once when the tuple is known to be lost, else when the time of the
 // request is up.
 func TestDRPCOfKilledWorkers(t *testing.T) {
+	t.Parallel()
 	const timeout = 8 * time.Second
 	c := startCluster(t, "-c", fmt.Sprintf("drpc.request.timeout.secs=%d", timeout/time.Second))
 	dir := submitAnswers(t, c, 1)
@@ -220,6 +225,7 @@ func TestDRPCOfKilledWorkers(t *testing.T) {
 // Two DRPC servers on their own: one task asks both, what one has is answered there, and the death of one is nothing to callers
 // of the other.
 func TestTwoDRPCServers(t *testing.T) {
+	t.Parallel()
 	ports := freePorts(t, 3)
 	d := startDaemons(t, 1, `drpc.servers: ["127.0.0.1", "127.0.0.2"]`,
 		fmt.Sprintf("drpc.port: %d\ndrpc.invocations.port: %d\ndrpc.http.port: %d", ports[0], ports[1], ports[2]))
@@ -259,6 +265,7 @@ func TestTwoDRPCServers(t *testing.T) {
 
 // A rebalance that moves spout and bolts loses no request: all are answered.
 func TestDRPCDuringARebalance(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	submitAnswers(t, c, 1)
 	base := fmt.Sprintf("http://127.0.0.1:%d/drpc/answer/", drpcOf(t, c).DRPCHTTP)

@@ -59,6 +59,7 @@ func number(t *testing.T, name string, usual int) int {
 // A running topology is edited at random, and every record is counted once. `make dynamic` says how many edits and holds them to
 // their goals in time; here only what is counted matters.
 func TestDynamic(t *testing.T) {
+	t.Parallel()
 	edits := number(t, "EDITS", 10)
 	r := dynamic.Run{Tasks: inMemory(t), Cluster: startEdited(t), Binary: binary, Dir: t.TempDir(), Seed: faultSeed(t), Edits: edits, Wait: os.Getenv("WAIT") != "",
 		Rate: number(t, "RATE", 2000), Base: time.Duration(number(t, "BASE", 2)) * time.Second,
@@ -72,6 +73,7 @@ func TestDynamic(t *testing.T) {
 
 // The counters of a topology with large state get another number of tasks and other code. SIZE is in MiB.
 func TestDynamicState(t *testing.T) {
+	t.Parallel()
 	size, base := 16, 2
 	if os.Getenv("GEARSTORM_DYNAMIC") != "" {
 		size, base = number(t, "SIZE", 1024), 10

@@ -12,6 +12,7 @@ import (
 
 // From Kafka through Python, Java and Go to Kafka, on a cluster of processes of which one of each kind is killed: `make exactly-once` in short.
 func TestExactlyOnceFromKafkaToKafka(t *testing.T) {
+	t.Parallel()
 	const kills = 5
 	program(t, "java")
 	program(t, "javac")

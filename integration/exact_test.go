@@ -114,6 +114,7 @@ func (e *exactRun) timing(t *testing.T) (v struct {
 // Workers, daemons and the worker with the clock are killed at random moments: every record is counted once, and at each checkpoint the
 // counts are those of the records before the sources' positions.
 func TestCountsOnceThroughKills(t *testing.T) {
+	t.Parallel()
 	const rounds, each, rate = 8, 3000, 4000
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -167,6 +168,7 @@ func TestCountsOnceThroughKills(t *testing.T) {
 
 // A savepoint is made while the topology runs, and another topology begins with it when that one is gone.
 func TestTopologyFromASavepoint(t *testing.T) {
+	t.Parallel()
 	const records = 40_000
 	d := startDaemons(t, 2)
 	e := submitExact(t, d, "first", exact.Topology{Records: records, Rate: 4000, Workers: 2}, nil)

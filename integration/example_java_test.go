@@ -28,6 +28,7 @@ func makeJar(t *testing.T, file, classpath string, sources ...string) string {
 // The example in Java does what the README says of it: compiled with our class path, started from its jar and from YAML, and
 // asked by drpc-client.
 func TestJavaExample(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	opts, err := setUpJava()
 	if err != nil {

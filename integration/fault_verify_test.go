@@ -12,6 +12,7 @@ import (
 
 // verify without privileges: a cluster of its own on loopback addresses, kills and pauses, and a JSON document.
 func TestVerifyOwnCluster(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	out, err := run(t, 3*time.Minute, []string{clusterEnv + "=" + c.dir}, c.dir, "sh", "-c", fmt.Sprintf(
 		`%s verify --for 24s --every 6s --seed 11 --rate 500 --supervisors 2 --faults worker,supervisor,nimbus,pause --invariant 'test -n "$GEARSTORM_NIMBUS"' --json 2>progress`, binary))
@@ -51,6 +52,7 @@ func TestVerifyOwnCluster(t *testing.T) {
 
 // verify on a topology of one's own: its workers are killed and stopped, and one's own check has the last word.
 func TestVerifyRunningTopology(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, "-c", "supervisor.worker.timeout.secs=3")
 	n := submitNumbers(t, c, 2)
 	before := c.workers(t)
@@ -72,6 +74,7 @@ func TestVerifyRunningTopology(t *testing.T) {
 }
 
 func TestVerifyComplains(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	for _, tc := range []struct {
 		args []string

@@ -12,6 +12,7 @@ import (
 
 // A worker that dies or hangs is replaced, and no number is lost.
 func TestKilledAndHungWorker(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, "-c", "supervisor.worker.timeout.secs=3")
 	n := submitNumbers(t, c, 2)
 	before := c.workers(t)
@@ -38,6 +39,7 @@ func TestKilledAndHungWorker(t *testing.T) {
 
 // A Python process that dies or hangs is restarted alone, and no number is lost.
 func TestKilledAndHungChild(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	n := submitNumbers(t, c, 1)
 	workers := c.workers(t)
@@ -77,6 +79,7 @@ func TestKilledAndHungChild(t *testing.T) {
 
 // Children that do everything wrong are told of with what they said, restarted ever more slowly, and disturb nobody.
 func TestFaultyChildren(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	n := submitFrom(t, c, "faulty.yaml", 1)
 	began := time.Now()

@@ -296,6 +296,7 @@ func fluxSource(t *testing.T, c *cluster, name string, submit func(file, filter 
 // What is wrong with a class, its arguments or its objects is one line that says where and what is there instead; nothing is
 // submitted.
 func TestFluxMistakes(t *testing.T) {
+	t.Parallel()
 	program(t, "java")
 	program(t, "javac")
 	jar := integrationJar(t)

@@ -12,6 +12,7 @@ import (
 // Between tasks of a worker trees branch, loop, have two parents, fail and are thrown (it.Ledger), also across kill -9 of the
 // process: everything is acked in the end, once for every life of its spout, and nothing before it was seen; order is kept.
 func TestJavaLedger(t *testing.T) {
+	t.Parallel()
 	const n = 3000 // of each of two spouts
 	for _, kill := range []bool{false, true} {
 		t.Run("kill "+strconv.FormatBool(kill), func(t *testing.T) {
@@ -52,6 +53,7 @@ func TestJavaLedger(t *testing.T) {
 // A bolt that cannot keep up holds back a spout of its worker: what waits is bounded, without ackers too, and metrics count what
 // never leaves the JVM.
 func TestJavaSlowBolt(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Slow", "slow", dir)
 	waitFor(t, 2*time.Minute, "some thousand tuples", func() bool { return len(lines(dir, "waiting")) >= 8 })
@@ -76,6 +78,7 @@ func TestJavaSlowBolt(t *testing.T) {
 
 // A tuple that came from another process and is passed on as a value is settled by whoever gets that: what it fails comes again.
 func TestJavaCarried(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Carried", "carried", dir)
 	waitFor(t, time.Minute, "all 200 for the second time", func() bool { return len(kinds(lines(dir, "last"))) == 200 })
@@ -87,6 +90,7 @@ func TestJavaCarried(t *testing.T) {
 // A local-or-shuffle grouping follows a rebalance: spouts that stay where they are send to the tasks that their worker then has, to
 // all of them and to no others, and see them in their context.
 func TestJavaNear(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Near", "near", dir, "1")
 	for _, workers := range []int{1, 2, 1} {
@@ -114,6 +118,7 @@ func TestJavaNear(t *testing.T) {
 // Bolts of two workers that reset the timeouts of what they hold keep its trees for as long as they like, whichever way the tuples
 // came.
 func TestJavaResets(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Resets", "resets", dir, "20")
 	waitFor(t, 90*time.Second, "four bolts acked what they held", func() bool { return len(lines(dir, "held")) >= 4 })

@@ -102,6 +102,7 @@ func killSomeJava(t *testing.T, c *cluster) {
 // Bolts in Java between sources and counters, unchanged, in a topology with checkpoints; their process is killed at random moments, also
 // while the topology is going back. Every record counts once.
 func TestJavaExactlyOnce(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	topo := exact.Topology{Dir: dir, Records: 25_000, Rate: 1500, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
 		"gearstorm.checkpoint.interval.ms": 200, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
@@ -161,6 +162,7 @@ func withJavaState(t *testing.T, topo *sdk.Topology) {
 // Counters in Java with a state of Storm's; their process is killed at random moments. What they counted goes back with the topology, so each
 // record has its number once.
 func TestJavaStateExactlyOnce(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	topo := exact.Topology{Dir: dir, Records: 25_000, Rate: 1500, Sources: 2, Counters: 2, Sinks: 2, Conf: map[string]any{
 		"gearstorm.checkpoint.interval.ms": 200, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
@@ -174,6 +176,7 @@ func TestJavaStateExactlyOnce(t *testing.T) {
 
 // A bolt in Java that never acks holds back every checkpoint: it is named, and the topology goes on.
 func TestJavaBoltThatNeverAcks(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	topo := exact.Topology{Dir: dir, Records: 1000, Rate: 500, Conf: map[string]any{
 		"gearstorm.checkpoint.interval.ms": 100, "gearstorm.checkpoint.align.limit.ms": 300, "topology.worker.childopts": "-Xmx128m -XX:+UseSerialGC",

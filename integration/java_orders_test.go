@@ -27,6 +27,7 @@ func javaLogs(c *cluster) string {
 
 // What users ask of a running topology reaches its Java components: credentials and log levels, with their ends.
 func TestJavaOrders(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Operated", "operated", dir)
 	credentials := func(want ...string) func() bool {
@@ -62,6 +63,7 @@ func TestJavaOrders(t *testing.T) {
 // A configuration of log4j that the options of the JVM name takes the place of ours, one that topology.logging.config names adds to
 // it; both see Storm's properties.
 func TestJavaLogging(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	config := func(name string) (path, log string) {
 		path, log = filepath.Join(dir, name+".xml"), filepath.Join(dir, name+".log")
@@ -94,6 +96,7 @@ func TestJavaLogging(t *testing.T) {
 // Components that cannot be loaded or opened have an error that says why, and the others run. What the deserialization filter
 // refuses, a key of the conf allows.
 func TestJavaUnloadable(t *testing.T) {
+	t.Parallel()
 	const n = 50
 	s, dir := startJava(t)
 	s.must(t, true, "it.Unloadable", "unloadable", dir, strconv.Itoa(n), "")
@@ -123,6 +126,7 @@ func TestJavaUnloadable(t *testing.T) {
 // Subclasses of ShellSpout and ShellBolt with methods of their own run as Storm runs them. When a child ends, ShellBolt ends its
 // JVM; another one goes on, and the error says what happened.
 func TestJavaOwnShells(t *testing.T) {
+	t.Parallel()
 	const n = 200
 	s, dir := startJava(t)
 	s.must(t, true, "it.OwnShells", "shells", dir)
@@ -154,6 +158,7 @@ func TestJavaOwnShells(t *testing.T) {
 
 // Profiling actions reach the Java process. One that stands still is killed for it, and another one goes on.
 func TestJavaStandsStill(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t, "-c", "supervisor.worker.timeout.secs=10")
 	s.must(t, true, "it.Operated", "operated", dir)
 	waitFor(t, time.Minute, "the bolt is prepared", func() bool { return len(lines(dir, "credentials")) == 1 })
@@ -202,6 +207,7 @@ func javaProcess(t *testing.T, c *cluster) int {
 
 // Metrics of version 2 reach reporters and, as version 1, the consumers.
 func TestJavaMetrics(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Measured", "measured", dir, "50", "1")
 	for _, want := range []string{"counts 1 seen 50", "counts 1 always 7"} {
@@ -217,6 +223,7 @@ func TestJavaMetrics(t *testing.T) {
 
 // Storm's own metrics of tasks count also what passes between processes.
 func TestJavaMetricsOfTwoWorkers(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Measured", "measured", dir, "50", "2")
 	checkBuiltIns(t, dir)

@@ -78,6 +78,7 @@ func kinds(list []string) map[string]int {
 // The topology that everybody writes first, from the real client: every word is counted once and on one task, and every
 // sentence acked, with one worker and with two; a bolt in Python hears of every count.
 func TestJavaWordCount(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []string{"1", "2"} {
 		t.Run(workers+" workers", func(t *testing.T) {
 			const n = 500
@@ -132,6 +133,7 @@ func checkCounts(t *testing.T, counts []string, n, most int) {
 
 // kill -9 of the Java process under load: another one goes on, and what the first one held comes again.
 func TestJavaKill(t *testing.T) {
+	t.Parallel()
 	const n = 20_000
 	s, dir := startJava(t)
 	s.must(t, true, "it.WordCount", "words", dir, "1", strconv.Itoa(n), "500")
@@ -163,6 +165,7 @@ func TestJavaKill(t *testing.T) {
 
 // A component for each part of Storm's interface.
 func TestJavaFeatures(t *testing.T) {
+	t.Parallel()
 	const n = 200
 	s, dir := startJava(t)
 	s.must(t, true, "it.Features", "features", dir, strconv.Itoa(n))
@@ -272,6 +275,7 @@ func TestJavaFeatures(t *testing.T) {
 
 // A bolt with state, and its checkpoints.
 func TestJavaState(t *testing.T) {
+	t.Parallel()
 	const n = 100
 	s, dir := startJava(t)
 	s.must(t, true, "it.Stateful", "stateful", dir, strconv.Itoa(n))
@@ -288,6 +292,7 @@ func TestJavaState(t *testing.T) {
 
 // What goes wrong in a component is its error, and the rest goes on.
 func TestJavaTroubles(t *testing.T) {
+	t.Parallel()
 	const n = 100
 	program(t, "node")
 	s, dir := startJava(t)
@@ -338,6 +343,7 @@ func TestJavaTroubles(t *testing.T) {
 
 // A cluster without the Java side says what to run, and goes on when that was done.
 func TestJavaNotSetUp(t *testing.T) {
+	t.Parallel()
 	program(t, "java")
 	program(t, "javac")
 	lib := tool(t, "scripts/get-storm-client.sh", "storm", "lib-worker")
@@ -356,6 +362,7 @@ func TestJavaNotSetUp(t *testing.T) {
 
 // Tuples of a spout in Python are what Java expects of them.
 func TestJavaAfterPython(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.must(t, true, "it.Mixed", "mixed", dir)
 	words := func() int {
@@ -372,6 +379,7 @@ func TestJavaAfterPython(t *testing.T) {
 
 // A rebalance moves Java tasks between workers while tuples flow; none is lost.
 func TestJavaRebalance(t *testing.T) {
+	t.Parallel()
 	const n = 5000
 	s, dir := startJava(t)
 	s.must(t, true, "it.WordCount", "words", dir, "2", strconv.Itoa(n), "200")
@@ -384,6 +392,7 @@ func TestJavaRebalance(t *testing.T) {
 
 // A class that was compiled for a newer Java is the error of its component, in a sentence; the others run.
 func TestJavaNewerClass(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	s.upload = newerJar(t, s.jar, "it/WordCount$Count.class")
 	s.must(t, true, "it.WordCount", "words", dir, "1", "10", "10")

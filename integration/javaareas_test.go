@@ -160,6 +160,7 @@ func waitForAll(all []area, until time.Time, ended bool) (wrong map[string]strin
 // A topology for each part of Storm's Java API, sent by the real client, finds out what it finds out in Storm's own
 // LocalCluster, also when the process with its state is killed; and doctor says of each component where it really runs.
 func TestJavaAreas(t *testing.T) {
+	t.Parallel()
 	program(t, "jcmd")
 	s, dir := startJava(t, "--slots", fmt.Sprint(areaSlots))
 	s.options = transactions(t)

@@ -12,6 +12,7 @@ import (
 // A rebalance that takes a topology's last executors from a node, and one that gives it some again, fail no tuple and lose none,
 // tracked or not. (A spout that moves may emit numbers again that its last process was not told the end of.)
 func TestLastExecutorsLeaveANode(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 1)
 	d.startOtherNode(t)
 	for _, file := range []string{"numbers.yaml", "untracked.yaml"} {

@@ -71,6 +71,7 @@ func untilThen(t *testing.T, d *daemon, what string, done func() bool) error {
 
 // TestCompatGoProgram starts a Go program by jar.
 func TestCompatGoProgram(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	hello := filepath.Join(t.TempDir(), "hello")
 	if out, err := run(t, 2*time.Minute, nil, "", "go", "build", "-trimpath", "-o", hello, "../examples/hello"); err != nil {
@@ -89,6 +90,7 @@ func TestCompatGoProgram(t *testing.T) {
 
 // TestCompatNode ends the workers of a node by kill_workers; its supervisor starts them again.
 func TestCompatNode(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 1)
 	n := submitNumbers(t, d.cluster, 1)
 	old := any1(t, d.workers(t))
@@ -112,6 +114,7 @@ func TestCompatNode(t *testing.T) {
 // TestCompatQuick tells how long commands take that need no JVM. 50 ms is what they are meant to take; the limit allows for a machine
 // that has other work.
 func TestCompatQuick(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	for _, args := range [][]string{{"list"}, {"version"}, {"nodes"}, {"blobstore", "list"}, {"localconfvalue", "nimbus.seeds"}, {"help"}, {"top", "-n", "1"}} {
 		best := time.Hour

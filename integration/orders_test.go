@@ -13,6 +13,7 @@ import (
 
 // What users ask of running workers, by Storm's calls and through every daemon: log levels, dumps, profiles, a restart.
 func TestOrdersReachRunningWorkers(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	n := submitNumbers(t, c, 1)
 	nimbus, ctx := c.dial(t).Nimbus(), t.Context()
@@ -90,6 +91,7 @@ func TestOrdersReachRunningWorkers(t *testing.T) {
 
 // The commands of the real Storm client that ask something of running workers.
 func TestStormClientOrders(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	s := newStorm(t, c)
 	n := submitNumbers(t, c, 1)

@@ -20,6 +20,7 @@ func startReach(t *testing.T, workers string) (s *storm, at string) {
 // Storm's linear DRPC topologies: requests of the real drpc-client, of ours and of HTTP at once, each answered once all of its
 // batches are done on every task, on one worker and on two.
 func TestDRPCReach(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []string{"1", "2"} {
 		t.Run(workers+" workers", func(t *testing.T) {
 			s, at := startReach(t, workers)
@@ -57,6 +58,7 @@ func TestDRPCReach(t *testing.T) {
 
 // kill -9 of the Java process: who waits is told that his request failed, and the next one is answered.
 func TestDRPCReachKill(t *testing.T) {
+	t.Parallel()
 	s, at := startReach(t, "1")
 	if status, text := httpAnswer(t, "GET", at+"page%203", ""); status != 200 || text != "20" {
 		t.Fatalf("%d %s", status, text)
@@ -82,6 +84,7 @@ func TestDRPCReachKill(t *testing.T) {
 // the time of their tuple is over, or as timed out when their own time is before. Those behind them are answered. The first bolt is
 // a KeyedFairBolt.
 func TestDRPCUnanswered(t *testing.T) {
+	t.Parallel()
 	const requestTimeout = 15
 	s, dir := startJava(t, "-c", fmt.Sprintf("drpc.request.timeout.secs=%d", requestTimeout))
 	s.must(t, true, "it.Unanswered", "short", "short", dir, "3")

@@ -10,6 +10,7 @@ import (
 // configuration changed, since workers read it at the start: they start again one after the other. The spout goes on while a
 // rebalance waits.
 func TestRebalanceTouchesWhatItHasTo(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 3)
 	n := submitNumbers(t, d.cluster, 2)
 	all := workersAndScripts(t, d)
@@ -47,6 +48,7 @@ func TestRebalanceTouchesWhatItHasTo(t *testing.T) {
 
 // A rebalance that keeps the slots restarts no worker, and no number is lost.
 func TestRebalanceKeepsWorkers(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	n := submitNumbers(t, c, 2)
 	before := c.workers(t)

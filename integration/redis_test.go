@@ -15,6 +15,7 @@ import (
 // A bolt whose state is kept in Redis by Storm's own provider, which goes along with the topology: it is counted on after the
 // topology was killed and started again.
 func TestJavaStateInRedis(t *testing.T) {
+	t.Parallel()
 	const n, keys = 100, 5
 	s, dir := startJava(t)
 	opts, err := setUpJava()

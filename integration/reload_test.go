@@ -71,6 +71,7 @@ new Bolt().run();
 func TestReloadPython(t *testing.T) { testReload(t, "python3", "edited.py", pythonBolt) }
 
 func TestReloadNode(t *testing.T) {
+	t.Parallel()
 	program(t, "node")
 	testReload(t, "node", "edited.js", nodeBolt)
 }

@@ -45,6 +45,7 @@ Said().run()
 // TestRunShowsWhatHappensAndEndsClean runs a topology from YAML in the process of the command: logs and errors of
 // components are shown, an error once, and an interrupt ends it soon with status 0 and leaves no process.
 func TestRunShowsWhatHappensAndEndsClean(t *testing.T) {
+	t.Parallel()
 	program(t, "python3")
 	dir := t.TempDir()
 	for name, text := range map[string]string{"t.yaml": runYAML, "source.py": runSource, "said.py": runSaid} {

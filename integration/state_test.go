@@ -148,6 +148,7 @@ func startStated(t *testing.T, c *cluster) {
 
 // A key's state is shown by the task that it belongs to, on whichever worker that is; whatever cannot be shown is told, with an exit status.
 func TestStateOfACluster(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	startStated(t, d.cluster)
 	if n := len(d.workers(t)); n != 2 {
@@ -228,6 +229,7 @@ func TestStateOfACluster(t *testing.T) {
 
 // What a bolt in Go keeps in checkpoints is shown too, and comes back with its worker.
 func TestStateInCheckpoints(t *testing.T) {
+	t.Parallel()
 	d := startDaemons(t, 2)
 	const records = 700
 	e := submitExact(t, d, "exact", exact.Topology{Records: records, Keys: 7, Counters: 3, Workers: 2}, nil)

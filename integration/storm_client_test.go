@@ -62,6 +62,7 @@ const command = "org.apache.storm.command."
 // The real Storm 2.8.3 Java client submits, lists, rebalances and kills a topology of ShellBolt and ShellSpout
 // subclasses, and every word of every sentence reaches the last bolt.
 func TestStormJavaClient(t *testing.T) {
+	t.Parallel()
 	program(t, "node")
 	program(t, "python3")
 	c := startCluster(t)

@@ -86,6 +86,7 @@ func submitUntilItFails(nc *client.Client, prefix string, jar []byte, topology *
 // Nimbus is killed at random moments while topologies are submitted. Each is there whole or not at all afterwards, and
 // always if its submit was answered.
 func TestNimbusKilledDuringSubmits(t *testing.T) {
+	t.Parallel()
 	ports := freePorts(t, 1)
 	d := &daemons{cluster: newCluster(t)}
 	d.nimbus = ports[0]

@@ -59,6 +59,7 @@ func counted(t *testing.T, c *cluster, function string, n int) {
 
 // Trident's word count with each sort of its spouts, from the real client: DRPC answers with exact counts.
 func TestJavaTrident(t *testing.T) {
+	t.Parallel()
 	for _, k := range []struct{ kind, workers string }{{"memory", "1"}, {"memory", "2"}, {"rich", "1"}, {"coordinated", "2"}, {"transactional", "2"}, {"opaque", "2"}} {
 		t.Run(k.kind+" "+k.workers, func(t *testing.T) {
 			const n = 200
@@ -82,6 +83,7 @@ func TestJavaTrident(t *testing.T) {
 // kill -9 of the Java process while batches are in the making, which come again, the same ones or larger ones: the counts of states
 // that outlive it are exact.
 func TestJavaTridentKill(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"transactional", "opaque"} {
 		t.Run(kind, func(t *testing.T) {
 			const n = 400
@@ -136,6 +138,7 @@ func killJava(t *testing.T, c *cluster) {
 // A topology of Trident is refused where there is no ZooKeeper, with what to set, and runs on the cluster's own where that is in
 // one; its transactions are there then. Without transactions none is needed.
 func TestJavaTridentZooKeeper(t *testing.T) {
+	t.Parallel()
 	s, dir := startJava(t)
 	submit := []string{"counts", "transactional", dir, "counts", "100", "1"}
 	out, err := s.java(t, true, "it.TridentCount", submit...)
@@ -173,6 +176,7 @@ func TestJavaTridentZooKeeper(t *testing.T) {
 
 // Trident's windows, with their store in memory, joins and sums of batches: each result as often as it should be.
 func TestJavaTridentWindows(t *testing.T) {
+	t.Parallel()
 	const n = 100
 	s, dir := startTrident(t)
 	s.must(t, true, "it.TridentWindows", "windows", dir, strconv.Itoa(n), "1")

@@ -11,6 +11,7 @@ import (
 
 // A Nimbus with its state in ZooKeeper dies and comes back, and so does ZooKeeper: what was submitted is there, and runs on.
 func TestStateInZooKeeper(t *testing.T) {
+	t.Parallel()
 	program(t, "python3")
 	e := zktest.New(t, zktest.Config{})
 	d := startDaemons(t, 2, fmt.Sprintf("storm.zookeeper.servers: [%q]", e.Servers[0].Addr()), "storm.zookeeper.session.timeout: 10000")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make faults: the fault tests in full length (30 minutes of random faults at the end) and one line a fault. SHORT=1 runs them as CI
-# does, in some 10 minutes. SEED=<n> repeats the choices of an earlier run; each line names its seed. NEXT=<file> is the gearstorm to
+# make faults: the fault tests in full length (30 minutes of random faults at the end) and one line a fault. SHORT=1 runs them as make
+# test does, and 18, in some 10 minutes. SEED=<n> repeats the choices of an earlier run; each line names its seed. NEXT=<file> is the gearstorm to
 # which fault 19 goes over, instead of this one built as another version. The whole log is kept in .tools/faults.log. Faults 7, 8, 13
 # and 14 need root, fault 12 a Kafka broker (scripts/get-kafka.sh).
 set -euo pipefail

@@ -1,0 +1,8 @@
+//go:build long
+
+package integration
+
+const (
+	allChanges  = true
+	javaRecords = 20_000
+)
