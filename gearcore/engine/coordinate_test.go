@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,5 +128,31 @@ func (k *coordinated) until(what string, ok func() bool, each func()) {
 		if each != nil {
 			each()
 		}
+	}
+}
+
+// A task that ends the goroutine in which its state is restored, or saved, has failed: the generation, or the checkpoint, is tried again.
+func TestStateThatEndsItsGoroutine(t *testing.T) {
+	var restores, saves atomic.Int64
+	src, end := &script{values: []int64{1}}, &adder{}
+	end.restore = func(*gearcore.Recovery) error {
+		if restores.Add(1) == 1 {
+			runtime.Goexit()
+		}
+		return nil
+	}
+	end.save = func() error {
+		if saves.Add(1) == 1 {
+			runtime.Goexit()
+		}
+		return nil
+	}
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return src })
+	top.add("end", dag.Bolt, 1, 1, func(dag.Task) any { return end }, from("src", dag.Shuffle))
+	k := coordinate(t, top.config(t))
+	k.until("a checkpoint counts", func() bool { return k.noted[checkpoint.NoticeCommit] > 0 }, nil)
+	if restores.Load() < 2 || saves.Load() < 2 {
+		t.Errorf("restored %d times, saved %d times", restores.Load(), saves.Load())
 	}
 }

@@ -224,10 +224,13 @@ func (c *timed) restore(from uint64) {
 	d, _ := x.wired.plan.Task(c.t.id) // here: x may go over to another roster meanwhile
 	x.e.disp.spawn(func() {
 		c.in.restoring <- struct{}{}
+		c.restoreErr = errGoexit
+		defer func() {
+			<-c.in.restoring
+			c.restoring.Store(false)
+			x.tell(evOrder, nil)
+		}()
 		c.restoreErr = c.restoreNow(from, generation, d)
-		<-c.in.restoring
-		c.restoring.Store(false)
-		x.tell(evOrder, nil)
 	})
 }
 

@@ -35,16 +35,18 @@ func (c *timed) save(f gearcore.Frozen, k uint64, part gearcore.TaskPart) {
 			f.Drop()
 			return
 		}
-		var err error
+		err := errGoexit
+		defer func() {
+			if err != nil {
+				s.failed(generation, k, fmt.Errorf("save task %d of %s: %w", part.Task, name, err))
+				return
+			}
+			s.saved(generation, k, part)
+		}()
 		part.Part, err = saveSafely(ctx, f, s.cfg.Vault(k))
 		if err == nil && len(part.Inline) > gearcore.MaxInline {
 			err = fmt.Errorf("%d bytes inline, %d are allowed", len(part.Inline), gearcore.MaxInline)
 		}
-		if err != nil {
-			s.failed(generation, k, fmt.Errorf("save task %d of %s: %w", part.Task, name, err))
-			return
-		}
-		s.saved(generation, k, part)
 	})
 }
 

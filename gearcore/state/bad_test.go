@@ -8,7 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/codec"
@@ -226,6 +231,43 @@ func TestFullDisk(t *testing.T) {
 	}
 	if x, ok := w.Get(benchKey(9)); !ok || x != text(9) {
 		t.Errorf("restored %q", x)
+	}
+}
+
+// TestDiskThatCannotBeOpened has each write in turn fail while pebble begins: that is an error, and comes back. Pebble itself would end the
+// goroutine for some of them.
+func TestDiskThatCannotBeOpened(t *testing.T) {
+	for n, opened := int32(0), false; !opened; n++ {
+		dir := t.TempDir()
+		var writes atomic.Int32
+		fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && writes.Add(1) > n {
+				return syscall.ENOSPC
+			}
+			return nil
+		}))
+		ended := make(chan struct{})
+		var d *disk
+		err := errors.New("the goroutine has ended")
+		go func() {
+			defer close(ended)
+			d, err = openDiskIn(fs, dir)
+		}()
+		<-ended
+		if opened = err == nil; opened {
+			if writes.Load() == 0 {
+				t.Error("nothing was written")
+			}
+			d.fail(errFull)
+			d.release()
+			continue
+		}
+		if !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+			t.Errorf("write %d fails: %v", n+1, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("write %d fails: %v is left, %v", n+1, left, err)
+		}
 	}
 }
 

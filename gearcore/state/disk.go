@@ -48,7 +48,9 @@ const (
 )
 
 // openDisk makes an empty one in a new directory below dir.
-func openDisk(dir string) (*disk, error) {
+func openDisk(dir string) (*disk, error) { return openDiskIn(vfs.Default, dir) }
+
+func openDiskIn(fs vfs.FS, dir string) (*disk, error) {
 	own, lock, err := newScratch(dir)
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func openDisk(dir string) (*disk, error) {
 	d := &disk{dir: own, lock: lock, failed: make(chan struct{}), cache: blocks.take()}
 	d.users.Store(1)
 	d.opts = &pebble.Options{
-		FS: scratch{vfs.Default}, Cache: d.cache, DisableWAL: true, MemTableSize: 1 << 20, MaxOpenFiles: 256,
+		FS: scratch{fs}, Cache: d.cache, DisableWAL: true, MemTableSize: 1 << 20, MaxOpenFiles: 256,
 		FormatMajorVersion: pebble.FormatNewest, Logger: diskLog{d}, L0CompactionThreshold: 8, L0StopWritesThreshold: 1 << 20,
 		EventListener: &pebble.EventListener{BackgroundError: d.fail},
 	}
@@ -68,7 +70,11 @@ func openDisk(dir string) (*disk, error) {
 	last := &d.opts.Levels[len(d.opts.Levels)-1]
 	last.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	d.opts.EnsureDefaults()
-	if d.db, err = pebble.Open(filepath.Join(own, "db"), d.opts); err != nil {
+	err = d.run(func() (err error) {
+		d.db, err = pebble.Open(filepath.Join(own, "db"), d.opts)
+		return err
+	})
+	if err != nil {
 		blocks.leave()
 		return nil, errors.Join(err, os.RemoveAll(own), lock.Close())
 	}
@@ -234,6 +240,6 @@ func (d *disk) release() error {
 		go d.db.Close()
 		return errors.Join(os.RemoveAll(d.dir), d.lock.Close())
 	}
-	err := d.db.Close()
+	err := d.run(d.db.Close)
 	return errors.Join(err, os.RemoveAll(d.dir), d.lock.Close())
 }
