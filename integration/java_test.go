@@ -52,9 +52,12 @@ func startJava(t *testing.T, args ...string) (s *storm, dir string) {
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
-	s = newStorm(t, startCluster(t, slices.Concat(args, opts)...))
+	s = newStorm(t, startCluster(t, slices.Concat(args, opts, quickJVMs)...))
 	return s, dir
 }
+
+// quickJVMs has the processes of Java compile quickly rather than well: a test is over before the better code would count.
+var quickJVMs = []string{"-c", "topology.worker.gc.childopts=-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
 
 // lines reads a file that a topology has appended to; none if it is not there.
 func lines(dir, file string) []string {

@@ -16,18 +16,18 @@ get scripts/get-flux.sh
 get scripts/get-storm-redis.sh
 part "format" bash -c 'out=$(gofmt -l $(git ls-files "*.go" | grep -v stormrpc/)); echo -n "$out"; [ -z "$out" ]'
 part "vet" go vet ./...
-# The race detector has its own run, beside everything else and behind it: most of what takes long waits rather than computes. Summaries
+# The clusters of integration take longest, and wait more than they compute: they run beside everything else, which goes in turn. Summaries
 # count passes, failures and skips.
-raced=$(mktemp)
+clusters=$(mktemp)
 set -m # a group of its own, which ends with this script
-nice -n 2 scripts/race.sh >"$raced" 2>&1 &
-race=$!
+bash -c 'set -o pipefail; go test -count=1 -timeout 40m -json ./integration | go run ./scripts/testsum' >"$clusters" 2>&1 &
+integration=$!
 set +m
-trap 'kill -- "-$race" 2>/dev/null; rm -f "$raced"' EXIT
-# What takes longest begins first.
-part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 40m -json ./integration ./... | go run ./scripts/testsum'
-wait "$race" || { echo "FAIL scripts/race.sh"; status=1; }
-part "race" cat "$raced"
+trap 'kill -- "-$integration" 2>/dev/null; rm -f "$clusters"' EXIT
+part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 20m -json $(go list ./... | grep -v /integration$) | go run ./scripts/testsum'
+part "race" scripts/race.sh
+wait "$integration" || { echo "FAIL ./integration"; status=1; }
+part "integration" cat "$clusters"
 if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
   part "generated code is current" scripts/gen-thrift.sh verify
 else

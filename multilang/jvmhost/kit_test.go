@@ -68,7 +68,11 @@ func javaMain(tb testing.TB, class string, args ...string) Config {
 	if err := compile(); err != nil {
 		tb.Fatal(err)
 	}
-	return Config{Args: append([]string{"-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto", "-cp", classDir, "gearstorm.jvmhost." + class}, args...)}
+	options := []string{"-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto"}
+	if _, test := tb.(*testing.T); test { // over before better code would count
+		options = append(options, "-XX:TieredStopAtLevel=1")
+	}
+	return Config{Args: slices.Concat(options, []string{"-cp", classDir, "gearstorm.jvmhost." + class}, args)}
 }
 
 // startHost runs a host until the test ends.
