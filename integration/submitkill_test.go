@@ -94,7 +94,7 @@ func TestNimbusKilledDuringSubmits(t *testing.T) {
 	jar, code := jarOf(t, "resources/numbers.py"), topology(t)
 	const submitters = 3
 	accepted, there := 0, 0
-	for round := range 10 {
+	for round := 0; round < 10 || accepted == 0 && round < 100; round++ {
 		d.startNimbus(t)
 		attempts := make(chan []attempt)
 		for i := range submitters {

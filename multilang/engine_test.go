@@ -436,7 +436,7 @@ func (e *fakeEngine) Async() *gearcore.Async { return e.async }
 // eventually waits for cond, which is called with the lock held.
 func (e *fakeEngine) eventually(what string, cond func() bool) {
 	e.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		e.mu.Lock()
 		ok := cond()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/internal/raced"
 	"github.com/gearstorm/gearstorm/multilang/clients"
 )
 
@@ -337,7 +338,7 @@ func TestOwnClientsUnderLoad(t *testing.T) {
 		e := newEngine(t, nil)
 		e.quiet = true
 		e.start(NewBolt(spec), nil)
-		const n = 20_000
+		const n = 20_000 / raced.Fewer
 		texts := make([]string, n)
 		for i := range texts {
 			texts[i] = "the cow jumped over the moon"

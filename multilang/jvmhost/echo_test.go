@@ -16,6 +16,7 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/codec"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // number is what most sources here emit.
@@ -55,7 +56,7 @@ func (c *tally) each(t *testing.T, n int64, lo, hi int) {
 // Java's hash, which has to be ours; the other one is left to Go.
 func TestEcho(t *testing.T) {
 	eachWay(t, func(t *testing.T, cfg Config) {
-		const n = 100_000
+		const n = 100_000 / raced.Fewer
 		var routed, left tally
 		var strayed atomic.Int64
 		l := &line{ackers: 1, width: 1, tasks: 2, pending: 5000, outs: map[string]string{"default": "java", "left": "go"}}
@@ -93,7 +94,7 @@ func eachWay(t *testing.T, f func(t *testing.T, cfg Config)) {
 // TestLeastCredit lets one batch be out and one frame of emits be on its way: slow, but it goes on.
 func TestLeastCredit(t *testing.T) {
 	eachWay(t, func(t *testing.T, cfg Config) {
-		const n = 50_000
+		const n = 50_000 / raced.Fewer
 		var got tally
 		l := &line{ackers: 1, width: 1, outs: map[string]string{"default": "java"}, spec: Spec{WindowBatches: 1, EmitBytes: 1}}
 		l.src = &source{make: number, track: true}
@@ -108,7 +109,7 @@ func TestLeastCredit(t *testing.T) {
 // TestCloseOne ends one of two topologies that share a process, in mid-flow: the other one does not notice.
 func TestCloseOne(t *testing.T) {
 	eachWay(t, func(t *testing.T, cfg Config) {
-		const n = 200_000
+		const n = 200_000 / raced.Fewer
 		h := startHost(t, cfg)
 		lines := [2]*line{}
 		stops := [2]func(){}
@@ -177,7 +178,7 @@ func TestKindsKeep(t *testing.T) {
 
 // TestKill kills the JVM in mid-flow, twice. No timeout can help: the tuples it held have to fail because it is gone.
 func TestKill(t *testing.T) {
-	const n = 300_000
+	const n = 300_000 / min(raced.Fewer, 3)
 	var got tally
 	l := &line{ackers: 1, width: 1, tasks: 2, pending: 10_000, timeout: time.Hour, outs: map[string]string{"default": "java"}}
 	l.src = &source{make: number, track: true}

@@ -11,12 +11,13 @@ import (
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/gearcore/engine"
+	"github.com/gearstorm/gearstorm/internal/raced"
 )
 
 // TestOtherThreads has a bolt that emits on a thread of its own, and waits for credit with a lock that the channel's thread
 // wants: nothing stops for ever, and nothing is lost.
 func TestOtherThreads(t *testing.T) {
-	const n = 50_000
+	const n = 50_000 / raced.Fewer
 	var got tally
 	l := &line{ackers: 1, width: 1, pending: 5000, outs: map[string]string{"default": "go"}}
 	l.spec.EmitBytes = 4 << 10

@@ -313,10 +313,10 @@ func (s *seen) all() []error {
 // eventually waits for cond.
 func eventually(tb testing.TB, what string, cond func() bool) {
 	tb.Helper()
-	end := time.Now().Add(time.Minute)
+	end := time.Now().Add(3 * time.Minute)
 	for !cond() {
 		if time.Now().After(end) {
-			tb.Fatalf("still not so after a minute: %s", what)
+			tb.Fatalf("still not so after 3 minutes: %s", what)
 		}
 		time.Sleep(500 * time.Microsecond)
 	}
