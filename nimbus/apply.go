@@ -81,7 +81,9 @@ func (n *Nimbus) switchOverLocked(ctx context.Context, p *proposal, v cluster.Ve
 	if !ok || !sameVersion(now, p.base) {
 		return errMeanwhile
 	}
-	versions, gone := succeeded(now.history(), v, p.next.versionsKept(), p.back())
+	past := slices.Clone(now.history())
+	past[len(past)-1].NeverRan = v.Note == "" && n.neverRan(now)
+	versions, gone := succeeded(past, v, p.next.versionsKept(), p.back())
 	next := p.next.with(func(t *topology) {
 		t.Status, t.Previous, t.Pending, t.Topology.Debug = now.Status, now.Previous, now.Pending, now.Topology.Debug
 		t.orders, t.assignment, t.versions = now.orders, now.assignment, versions

@@ -35,6 +35,9 @@ func (c *testCluster) versionsText() string {
 		if !v.GetKept() {
 			line += " gone"
 		}
+		if v.GetNeverRan() {
+			line += " never ran"
+		}
 		if v.GetStarting() {
 			line += " starting"
 		}

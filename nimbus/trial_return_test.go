@@ -48,6 +48,60 @@ func TestTwoVersionsGoBack(t *testing.T) {
 	}
 }
 
+// A version that ran once has run, also where it was gone back to a moment ago: one that fails while it starts again does not go past it.
+func TestGoneBackToHasRun(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	two := func(t *stormrpc.StormTopology) { t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 2}`) }
+	bad := func(t *stormrpc.StormTopology) { two(t); withSink(t) }
+	c.applyWords(oneWorker, wordsWith(two), nil)
+	a.becomes(2)
+	a.works()
+	eventually(t, "version 2 is at work", func() bool { a.sync(0); return !strings.Contains(c.versionsText(), "starting") })
+	c.applyWords(oneWorker, wordsWith(bad), nil)
+	a.becomes(3)
+	for i := range int32(mostDeaths + 1) {
+		a.dies(i, "exited with 3")
+	}
+	a.becomes(4)
+	c.applyWords(oneWorker, wordsWith(bad), nil)
+	a.becomes(5)
+	if got := mustNamed(t, c, "words").Trial; got == nil || got.Back != 4 || got.Before == nil || got.Before.Back != 1 {
+		t.Fatalf("version 5 is on trial as %+v", got)
+	}
+	for i := range int32(mostDeaths + 1) {
+		a.dies(mostDeaths+i, "exited with 3")
+	}
+	a.becomes(6)
+	if got := c.versionsText(); !strings.Contains(got, "6 from 4 starting (version 5 went back by itself") || strings.Contains(got, "never ran") {
+		t.Error(got)
+	}
+}
+
+// A version that was changed again before it was at work is known not to have run.
+func TestNeverRan(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	a.becomes(2)
+	c.applyWords(oneWorker, wordsWith(func(t *stormrpc.StormTopology) { t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 2}`) }), nil)
+	a.becomes(3)
+	a.works()
+	eventually(t, "version 3 is at work", func() bool { a.sync(0); return !strings.Contains(c.versionsText(), "starting") })
+	c.applyWords(oneWorker, wordsWith(withSink), nil)
+	if got, want := c.versionsText(), "1 from 0, 2 from 1 never ran, 3 from 2, 4 from 3 starting"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // A version that somebody goes back to is on trial like any other, unless what it would go back to is just that.
 func TestRollbackGoesBack(t *testing.T) {
 	clk := newClock()

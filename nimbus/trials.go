@@ -19,11 +19,10 @@ const patienceKey = "gearstorm.change.patience.secs"
 const usualPatience = 30 * time.Second
 
 // trialOf is the trial of a proposal that is applied: of the components that it touches, of all where the configuration or
-// the files that go along are others. It goes back to the version before, or where that is not at work yet, to what that would
-// go back to.
+// the files that go along are others. It goes back to the version before, or where that has never run, to what that would go back to.
 func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
-	if was := p.base.Trial; was != nil && n.starting(p.base) {
+	if was := p.base.Trial; n.neverRan(p.base) {
 		t.Back, t.Before = was.Back, was.Before
 	} else if was != nil {
 		t.Before = &cluster.Trial{Back: was.Back, Components: was.Components}
@@ -186,6 +185,18 @@ func (n *Nimbus) starting(t *topology) bool {
 	}
 	tr := n.trials[t.ID]
 	return tr == nil || tr.Version != t.GraphVersion || !tr.Settled
+}
+
+// neverRan says whether the version of t that runs is on trial, has not been at work so far, and none with its code was before.
+func (n *Nimbus) neverRan(t *topology) bool {
+	if t.Trial == nil || !n.starting(t) {
+		return false
+	}
+	n.mu.Lock()
+	tr := n.trials[t.ID]
+	settled := tr != nil && tr.Version == t.GraphVersion && tr.Settled
+	n.mu.Unlock()
+	return !settled && !t.ranBefore()
 }
 
 // watchTrials looks at all versions on trial. It belongs to the loop.

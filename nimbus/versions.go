@@ -37,6 +37,21 @@ func (t *topology) version(number int64) (cluster.Version, bool) {
 	return all[i], true
 }
 
+// ranBefore says whether the code of the version that runs was at work as an earlier version, and what it was changed to was asked for.
+func (t *topology) ranBefore() bool {
+	all := t.history()
+	last := all[len(all)-1]
+	if last.Note != "" {
+		return true // what a version goes back to by itself has been at work
+	}
+	for i, v := range all[:len(all)-1] {
+		if v.Code == last.Code && !v.NeverRan && all[i+1].Note == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // succeeded returns the versions with v as the newest, and the code ids of which nothing is kept any more: of all but the newest
 // ones, as many as keep says, and the one that back may go back to.
 func succeeded(all []cluster.Version, v cluster.Version, keep int, back int64) (now cluster.Versions, gone []string) {
@@ -100,7 +115,7 @@ func storedRows(rows []*stormrpc.ChangeRow) (out []cluster.ChangeRow) {
 
 func thriftVersion(v cluster.Version) *stormrpc.TopologyVersion {
 	out := &stormrpc.TopologyVersion{Version: v.Version, TimeMillis: v.Time.UnixMilli(), BaseVersion: v.Base, Rows: []*stormrpc.ChangeRow{},
-		User: text(v.User), Kept: ref(v.Kept), Note: text(v.Note), InPlace: ref(v.InPlace)}
+		User: text(v.User), Kept: ref(v.Kept), Note: text(v.Note), InPlace: ref(v.InPlace), NeverRan: ref(v.NeverRan)}
 	for _, r := range v.Rows {
 		out.Rows = append(out.Rows, &stormrpc.ChangeRow{Kind: r.Kind, Component: r.Component, Text: r.Text, Restarts: text(r.Restarts)})
 	}

@@ -1294,6 +1294,7 @@ struct TopologyVersion {
   8: optional string note;  // why it was made, if nobody asked for it
   9: optional bool in_place;  // workers that ran took it over
   10: optional bool on_trial;  // it is the one that runs, and Nimbus goes back from it if it does not
+  11: optional bool never_ran;  // the next one came while it was starting
 }
 
 service Gearstorm {

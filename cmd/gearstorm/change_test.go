@@ -208,7 +208,7 @@ func TestHistoryAndRollbackCommands(t *testing.T) {
 }
 
 func TestBefore(t *testing.T) {
-	failed := "version went back by itself"
+	failed, yes := "version went back by itself", true
 	of := func(bases ...int64) (all []*stormrpc.TopologyVersion) { // -n: as n, since the version before went back
 		for i, b := range bases {
 			v := &stormrpc.TopologyVersion{Version: int64(i) + 1, BaseVersion: max(b, -b)}
@@ -216,6 +216,12 @@ func TestBefore(t *testing.T) {
 				v.Note = &failed
 			}
 			all = append(all, v)
+		}
+		return all
+	}
+	neverRan := func(all []*stormrpc.TopologyVersion, numbers ...int) []*stormrpc.TopologyVersion {
+		for _, n := range numbers {
+			all[n-1].NeverRan = &yes
 		}
 		return all
 	}
@@ -233,6 +239,9 @@ func TestBefore(t *testing.T) {
 		{"two changes went back", of(0, 1, 2, -2, 4, -4), 1},
 		{"changed after one went back", of(0, 1, -1, 3), 3},
 		{"it went back after one that went back", of(0, 1, -1, 3, 4, -4), 3},
+		{"changed while version 2 was starting", neverRan(of(0, 1, 2), 2), 1},
+		{"changed twice while it was starting, after one that went back", neverRan(of(0, 1, 2, -2, 4, 5, 6), 5, 6), 4},
+		{"nothing else has run", neverRan(of(0, 1), 1), 0},
 		{"what it went back to is forgotten", of(0, 1, 2, -2)[2:], 0},
 	} {
 		if got := before(c.all); got != c.want {

@@ -34,9 +34,9 @@ func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Category: catCluster, Usage: "the versions of a topology, and what each changed", ArgsUsage: "NAME",
 		Description: "The last one is the one that runs, is starting or on trial: then it goes back by itself if it does not run. Of those that are kept `rollback`\n" +
-			"makes a new version. One that went back did so by itself, and the next one says why.\n" +
-			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, trial, runs, went back, kept,\n" +
-			"gone), kept (rollback can make a new version of it), user (who asked for it), in_place (workers that ran took it over), rows, each as plan prints\n" +
+			"makes a new version. One that went back did so by itself, and the next one says why; one that never ran was starting when the next one came.\n" +
+			"With -o json (or yaml) a list of objects with version, time, base (the version it was made from), state (starting, trial, runs, went back, never ran,\n" +
+			"kept, gone), kept (rollback can make a new version of it), user (who asked for it), in_place (workers that ran took it over), rows, each as plan prints\n" +
 			"them, and note, why it was made if nobody asked for it, whole where the table cuts it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
@@ -77,6 +77,8 @@ func versionsJSON(all []*stormrpc.TopologyVersion) []versionJSON {
 			j.State = "runs"
 		case all[i+1].Note != nil: // which came because this one did not run
 			j.State = "went back"
+		case v.GetNeverRan():
+			j.State = "never ran"
 		case v.GetKept():
 			j.State = "kept"
 		}
@@ -134,7 +136,7 @@ func rollbackCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rollback", Category: catCluster, Usage: "have a topology run as it was before", ArgsUsage: "NAME [VERSION]",
 		Description: "Makes a new version that is as an earlier one was: the one that ran before, or VERSION, which `history` must\n" +
-			"show as kept. Versions that went back by themselves have not run.\n" +
+			"have kept. Without VERSION it goes past those that never ran or went back by themselves.\n" +
 			"It is on trial as one that is applied: one that does not run goes back by itself.\n" +
 			"It exits with 0 if that runs, with 1 if it was given up, and with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
 		Flags: []cli.Flag{outputFlag(), noWaitFlag(),
@@ -213,8 +215,8 @@ func rollBack(c *cli.Context, n *client.Client, name string, to int64) (*gearsto
 	return gearstorm.ChangeOf(name, answer), nil
 }
 
-// before returns the version that ran before the one that runs now, 0 if none. Versions that went back by themselves did not run, and
-// the one that came for them is what it goes back to.
+// before returns the version that ran before the one that runs now, 0 if none. Versions that were changed again while they were starting
+// did not run, nor did those that went back by themselves; the one that came for these is what it goes back to.
 func before(all []*stormrpc.TopologyVersion) int64 {
 	i := len(all) - 1
 	for i > 0 && all[i].Note != nil {
@@ -224,7 +226,7 @@ func before(all []*stormrpc.TopologyVersion) int64 {
 		}
 		i = at
 	}
-	for i--; i >= 0 && all[i+1].Note != nil; {
+	for i--; i >= 0 && (all[i+1].Note != nil || all[i].GetNeverRan()); {
 		i--
 	}
 	if i < 0 {

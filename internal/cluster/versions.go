@@ -26,6 +26,8 @@ type Version struct {
 	User string      `json:"user,omitempty"`
 	// InPlace says that workers that ran took it over.
 	InPlace bool `json:"in_place,omitempty"`
+	// NeverRan says that the next version came while this one was starting, and none with its code had been at work before.
+	NeverRan bool `json:"never_ran,omitempty"`
 	// Note says why it was made where nobody asked for it.
 	Note string `json:"note,omitempty"`
 }

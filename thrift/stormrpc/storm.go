@@ -50985,6 +50985,7 @@ func (p *TopologyChange) Validate() error {
 //   - Note
 //   - InPlace
 //   - OnTrial
+//   - NeverRan
 type TopologyVersion struct {
 	Version     int64        `thrift:"version,1,required" db:"version" json:"version"`
 	TimeMillis  int64        `thrift:"time_millis,2,required" db:"time_millis" json:"time_millis"`
@@ -50996,6 +50997,7 @@ type TopologyVersion struct {
 	Note        *string      `thrift:"note,8" db:"note" json:"note,omitempty"`
 	InPlace     *bool        `thrift:"in_place,9" db:"in_place" json:"in_place,omitempty"`
 	OnTrial     *bool        `thrift:"on_trial,10" db:"on_trial" json:"on_trial,omitempty"`
+	NeverRan    *bool        `thrift:"never_ran,11" db:"never_ran" json:"never_ran,omitempty"`
 }
 
 func NewTopologyVersion() *TopologyVersion {
@@ -51072,6 +51074,15 @@ func (p *TopologyVersion) GetOnTrial() bool {
 	return *p.OnTrial
 }
 
+var TopologyVersion_NeverRan_DEFAULT bool
+
+func (p *TopologyVersion) GetNeverRan() bool {
+	if !p.IsSetNeverRan() {
+		return TopologyVersion_NeverRan_DEFAULT
+	}
+	return *p.NeverRan
+}
+
 func (p *TopologyVersion) IsSetUser() bool {
 	return p.User != nil
 }
@@ -51094,6 +51105,10 @@ func (p *TopologyVersion) IsSetInPlace() bool {
 
 func (p *TopologyVersion) IsSetOnTrial() bool {
 	return p.OnTrial != nil
+}
+
+func (p *TopologyVersion) IsSetNeverRan() bool {
+	return p.NeverRan != nil
 }
 
 func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) error {
@@ -51215,6 +51230,16 @@ func (p *TopologyVersion) Read(ctx context.Context, iprot thrift.TProtocol) erro
 		case 10:
 			if fieldTypeId == thrift.BOOL {
 				if err := p.ReadField10(ctx, iprot); err != nil {
+					return err
+				}
+			} else {
+				if err := iprot.Skip(ctx, fieldTypeId); err != nil {
+					return err
+				}
+			}
+		case 11:
+			if fieldTypeId == thrift.BOOL {
+				if err := p.ReadField11(ctx, iprot); err != nil {
 					return err
 				}
 			} else {
@@ -51350,6 +51375,15 @@ func (p *TopologyVersion) ReadField10(ctx context.Context, iprot thrift.TProtoco
 	return nil
 }
 
+func (p *TopologyVersion) ReadField11(ctx context.Context, iprot thrift.TProtocol) error {
+	if v, err := iprot.ReadBool(ctx); err != nil {
+		return thrift.PrependError("error reading field 11: ", err)
+	} else {
+		p.NeverRan = &v
+	}
+	return nil
+}
+
 func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) error {
 	ctx, err := thrift.CheckRecursionDepth(ctx)
 	if err != nil {
@@ -51388,6 +51422,9 @@ func (p *TopologyVersion) Write(ctx context.Context, oprot thrift.TProtocol) err
 			return err
 		}
 		if err := p.writeField10(ctx, oprot); err != nil {
+			return err
+		}
+		if err := p.writeField11(ctx, oprot); err != nil {
 			return err
 		}
 	}
@@ -51550,6 +51587,21 @@ func (p *TopologyVersion) writeField10(ctx context.Context, oprot thrift.TProtoc
 	return err
 }
 
+func (p *TopologyVersion) writeField11(ctx context.Context, oprot thrift.TProtocol) (err error) {
+	if p.IsSetNeverRan() {
+		if err := oprot.WriteFieldBegin(ctx, "never_ran", thrift.BOOL, 11); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field begin error 11:never_ran: ", p), err)
+		}
+		if err := oprot.WriteBool(ctx, bool(*p.NeverRan)); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T.never_ran (11) field write error: ", p), err)
+		}
+		if err := oprot.WriteFieldEnd(ctx); err != nil {
+			return thrift.PrependError(fmt.Sprintf("%T write field end error 11:never_ran: ", p), err)
+		}
+	}
+	return err
+}
+
 func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 	if p == other {
 		return true
@@ -51619,6 +51671,14 @@ func (p *TopologyVersion) Equals(other *TopologyVersion) bool {
 			return false
 		}
 		if *p.OnTrial != *other.OnTrial {
+			return false
+		}
+	}
+	if p.NeverRan != other.NeverRan {
+		if p.NeverRan == nil || other.NeverRan == nil {
+			return false
+		}
+		if *p.NeverRan != *other.NeverRan {
 			return false
 		}
 	}
