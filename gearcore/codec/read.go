@@ -28,6 +28,9 @@ func NewReader(body []byte, bad error) Reader {
 	return Reader{Rest: body, budget: len(body), bad: bad}
 }
 
+// Reset begins another body, and keeps Texts and what errors wrap.
+func (r *Reader) Reset(body []byte) { r.Rest, r.Err, r.budget = body, nil, len(body) }
+
 // Fail ends the reading with an error, unless there is one already.
 func (r *Reader) Fail(format string, args ...any) {
 	if r.Err == nil {

@@ -12,20 +12,19 @@ import (
 // prepared is a segment that was made ready for the disk.
 type prepared struct {
 	files []string
-	hot   []load // for tables that are in memory always
 	kept  *piece
 	err   error
 }
 
 // readCold reads the segments onto a disk, the oldest first, so that the newest entry of a key counts. Several are made
 // ready at once.
-func (s *Store) readCold(vault gearcore.Vault, sources []source) error {
+func (s *Store) readCold(ctx context.Context, vault gearcore.Vault, sources []source) error {
 	d, err := openDisk(s.cfg.Dir)
 	if err != nil {
 		return err
 	}
 	s.disk = d
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ready := make([]chan prepared, len(sources))
 	for i := range ready {
@@ -59,9 +58,6 @@ func (s *Store) takeIn(d *disk, p prepared) error {
 			return err
 		}
 	}
-	for _, l := range p.hot {
-		l.to.apply(l.batch)
-	}
 	if p.kept != nil {
 		s.chain.pieces = append(s.chain.pieces, p.kept)
 	}
@@ -80,11 +76,9 @@ func (s *Store) prepare(ctx context.Context, d *disk, vault gearcore.Vault, src 
 	}
 	out.err = s.records(ctx, vault, src, true, func(t *incoming) error {
 		if t.hot {
-			batch, err := t.to.decode(t.recs, src.use.seq)
-			if err != nil {
+			if err := t.to.take(t.recs, src.use.seq); err != nil {
 				return err
 			}
-			out.hot = append(out.hot, load{to: t.to, batch: batch})
 		}
 		if err := t.now(p); err != nil {
 			return err

@@ -4,11 +4,10 @@ import "hash/maphash"
 
 // index finds slots by key: open addressing with linear probing, in 64 parts by the upper bits of the hash, so that growing
 // moves a 64th at a time. A cell has 32 bits of the hash beside the slot, so a part grows, and most other keys are passed over, without looking at keys.
-// Beside a Go map it takes a third of the memory, one access less that misses the caches, and hashes can be computed elsewhere (loader).
+// Beside a Go map it takes a third of the memory, one access less that misses the caches, and hashes can be computed elsewhere (tableLoader).
 type index struct {
-	seed    maphash.Seed
-	parts   [indexParts]part
-	touched uint32 // of no meaning
+	seed  maphash.Seed
+	parts [indexParts]part
 }
 
 const indexParts = 1 << 6
@@ -52,18 +51,6 @@ func (p *part) place(c cell) {
 		i = (i + 1) & mask
 	}
 	p.cells[i] = c
-}
-
-// touch reads the cells where keys of these hashes belong. None of the reads waits for another, so what is not in the caches comes
-// from memory several at a time, and lookups that follow find it there.
-func (x *index) touch(hashes []uint64) {
-	sum := uint32(0)
-	for _, h := range hashes {
-		if p := x.part(h); len(p.cells) > 0 {
-			sum += p.cells[uint32(h)&uint32(len(p.cells)-1)].slot
-		}
-	}
-	x.touched = sum
 }
 
 // remove frees the cell of a slot, and moves up what follows it, so that no search ends too early.

@@ -28,7 +28,7 @@ type source struct {
 const inMemory = 2
 
 // Restore implements gearcore.Checkpointed: the Store holds what the checkpoint has of its key groups, and nothing else. After an error
-// it is empty or holds a part; restore it again.
+// it is empty or holds a part; restore it again. It is ErrClosed if r.Ended was closed before everything was read.
 func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	defer Rescue(&err)
 	if err := s.clear(r); err != nil {
@@ -37,18 +37,23 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	if r.Epoch == 0 {
 		return nil
 	}
+	ctx, cancel := untilEnded(r)
+	defer cancel()
 	sources, err := s.sources(r)
 	if err == nil {
 		named, _ := s.chain.named()
 		switch {
 		case s.cfg.Dir != "" && named > s.cfg.Memory:
-			err = s.readCold(r.Vault, sources)
+			err = s.readCold(ctx, r.Vault, sources)
 		default:
 			if r.Grow != nil {
 				r.Grow(named * inMemory)
 			}
-			err = s.read(r.Vault, sources)
+			err = s.read(ctx, r.Vault, sources)
 		}
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = gearcore.ErrClosed
 	}
 	if err != nil {
 		return fmt.Errorf("restore the state of %s at checkpoint %d: %w", s.cfg.Name, r.Epoch, err)
@@ -58,6 +63,19 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	}
 	s.checkSize = true
 	return nil
+}
+
+// untilEnded is a context that ends when the task is about to be closed.
+func untilEnded(r *gearcore.Recovery) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-r.Ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // clear makes the Store empty.
@@ -122,89 +140,67 @@ func (s *Store) sources(r *gearcore.Recovery) ([]source, error) {
 	return own, nil
 }
 
-// loader takes records of one table as a segment's header describes them.
+// loader takes records of one table as a segment's header describes them. It belongs to one goroutine at a time.
 type loader interface {
-	// decode is called by any goroutine, one at a time; it gives what one call of apply takes, and keeps nothing of recs.
-	decode(recs [][]byte, seq uint32) (batch any, err error)
-	// apply is called by the executor.
-	apply(batch any)
+	// take decodes records of a segment of that number into entries, which are there when the table settles. It keeps nothing of recs.
+	take(recs [][]byte, seq uint32) error
+	// done says that there are no more.
+	done()
 	// again writes a record as the table does now, and returns it until the next call.
 	again(rec []byte) ([]byte, error)
 }
 
-// load is a decoded block on its way to the executor.
-type load struct {
-	to    loader
-	batch any
-	kept  *piece // of an inline segment: what stays a piece
-	err   error
-}
-
-// read reads the segments, several at once, and applies what they hold in whatever order it comes: an entry takes a record only if it has none
-// of a younger segment.
-func (s *Store) read(vault gearcore.Vault, sources []source) error {
-	ctx, cancel := context.WithCancel(context.Background())
+// read reads the segments, as many at once as there are processors, in whatever order: settle knows which entry of a key is the newest.
+// Whoever reads a segment decodes its records into the slots where they stay, so nothing but a block for each is read ahead.
+func (s *Store) read(ctx context.Context, vault gearcore.Vault, sources []source) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	todo := make(chan source, len(sources))
 	for _, src := range sources {
 		todo <- src
 	}
 	close(todo)
-	loads := make(chan load, 64)
-	var readers sync.WaitGroup
+	var (
+		readers sync.WaitGroup
+		mu      sync.Mutex
+		first   error
+	)
 	for range min(len(sources), runtime.GOMAXPROCS(0)) {
 		readers.Go(func() {
 			for src := range todo {
-				if err := s.readSource(ctx, vault, src, loads); err != nil {
-					loads <- load{err: fmt.Errorf("%s: %w", src.name, err)}
+				kept, err := s.readSource(ctx, vault, src)
+				mu.Lock()
+				switch {
+				case err != nil && first == nil:
+					first = fmt.Errorf("%s: %w", src.name, err)
+					cancel()
+				case kept != nil:
+					s.chain.pieces = append(s.chain.pieces, kept)
 				}
+				mu.Unlock()
 			}
 		})
 	}
-	go func() {
-		readers.Wait()
-		close(loads)
-	}()
-	var first error
-	for l := range loads {
-		switch {
-		case l.err != nil:
-			if first == nil {
-				first = l.err
-			}
-			cancel()
-		case first != nil:
-		case l.kept != nil:
-			s.chain.pieces = append(s.chain.pieces, l.kept)
-		default:
-			l.to.apply(l.batch)
-		}
-	}
+	readers.Wait()
 	slices.SortFunc(s.chain.pieces, func(a, b *piece) int { return cmp.Compare(a.seq, b.seq) })
 	return first
 }
 
-// readSource reads one segment into memory.
-func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source, out chan<- load) error {
-	var kept *piece
+// readSource reads one segment into memory. What stays a piece of an inline one is returned.
+func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source) (kept *piece, err error) {
 	if src.inline != nil {
 		kept = &piece{first: src.use.seq, seq: src.use.seq}
 	}
-	err := s.records(ctx, vault, src, kept != nil, func(t *incoming) error {
-		batch, err := t.to.decode(t.recs, src.use.seq)
-		if err != nil {
+	err = s.records(ctx, vault, src, kept != nil, func(t *incoming) error {
+		if err := t.to.take(t.recs, src.use.seq); err != nil || kept == nil {
 			return err
-		}
-		out <- load{to: t.to, batch: batch}
-		if kept == nil {
-			return nil
 		}
 		return t.now(kept)
 	})
-	if err == nil && kept != nil && len(kept.refs) > 0 {
-		out <- load{kept: kept}
+	if err != nil || kept == nil || len(kept.refs) == 0 {
+		return nil, err
 	}
-	return err
+	return kept, nil
 }
 
 // records reads a segment and calls f with its records, some of one table at a time. f may keep them if keep says so.
@@ -236,6 +232,11 @@ func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, k
 			n, err := io.Copy(io.Discard, in) // the Vault compares checksums at the end
 			if err == nil && n > 0 {
 				err = fmt.Errorf("%w: there are %d bytes behind its end", ErrCorrupt, n)
+			}
+			for _, t := range tables {
+				if t.to != nil {
+					t.to.done()
+				}
 			}
 			return err
 		}
@@ -298,6 +299,8 @@ func (s *Store) incoming(h segmentHeader) (map[uint16]*incoming, error) {
 
 // sortOut hands the records of a block to f, table by table.
 func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *incoming) error) error {
+	var t *incoming
+	id := -1 // of t
 	for off, n := 0, 0; off < len(body); off += n {
 		rec, err := checkRecord(body[off:])
 		if err != nil {
@@ -307,7 +310,9 @@ func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *inc
 		if g := int(recGroup(rec)); g < src.first || g > src.last {
 			continue
 		}
-		t := tables[recTable(rec)]
+		if own := recTable(rec); int(own) != id {
+			t, id = tables[own], int(own)
+		}
 		if t == nil {
 			return fmt.Errorf("%w: a record of table %d, which its header does not know", ErrCorrupt, recTable(rec))
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"hash/maphash"
-	"sync"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -61,7 +60,7 @@ type table[K comparable, V any] struct {
 	texts                 gearcore.Chunk // of what is loaded from the disk
 	hand                  uint32         // of the eviction
 	swept                 uint32         // of the sweep for what has expired
-	spare                 sync.Pool      // of *loaded[K, V]
+	arrivals              arrivals[K, V] // of a Restore
 	scratch               []byte
 }
 
@@ -248,6 +247,7 @@ func (t *table[K, V]) each(f func(e *entry[K, V]) bool) {
 func (t *table[K, V]) reset() {
 	t.index.parts = [indexParts]part{}
 	t.slabs, t.free, t.dirts, t.end, t.count, t.hand, t.swept = nil, nil, nil, 0, 0, 0, 0
+	t.arrivals.all, t.arrivals.part, t.arrivals.gone = nil, nil, nil
 	if t.cleared != nil {
 		t.cleared()
 	}
