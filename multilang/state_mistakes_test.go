@@ -1,6 +1,7 @@
 package multilang
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 var mistaken = map[string]func(t testing.TB) []string{
 	"python": func(t testing.TB) []string {
 		return python(t, `
+import collections
+
 import gearstorm
 
 class Mistaken(gearstorm.BasicBolt):
@@ -30,6 +33,25 @@ class Mistaken(gearstorm.BasicBolt):
             self.many.append(1, object())
         elif how == "map":
             self.places["x"] = lambda: 1
+        elif how == "set":
+            self.one.set({1, 2})
+        elif how == "nested":
+            self.places["x"] = [1, {"a": ({3},)}]
+        elif how == "class":
+            self.many.append(collections.Counter("aab"))
+        elif how == "bytes":
+            self.one.set([bytearray(b"x")])
+        elif how == "dict key":
+            self.one.set({(1, 2): 3})
+        elif how == "round":
+            at = []
+            at.append(at)
+            self.one.set(at)
+        elif how == "fine":
+            self.one.set([None, True, 1 << 70, 0.5, "x", b"y", (1, [2]), {"a": {7: float("inf")}}])
+            self.one.set(None)
+        elif how == "half":
+            self.many.drop_first(1.5)
         elif how == "key":
             self.places[1 << 70] = 1
         elif how == "moment":
@@ -61,7 +83,19 @@ class Mistaken extends BasicBolt {
     if (how === 'value') one.set({ x: 1n });
     else if (how === 'list') many.append(1, () => 1);
     else if (how === 'map') places.set('x', Symbol('y'));
-    else if (how === 'key') places.set(2 ** 70, 1);
+    else if (how === 'set') one.set(new Set([1, 2]));
+    else if (how === 'nested') places.set('x', [1, { a: [NaN] }]);
+    else if (how === 'class') many.append(new Date());
+    else if (how === 'bytes') one.set([Buffer.from('x')]);
+    else if (how === 'dict key') one.set([1, undefined]);
+    else if (how === 'round') { const at = []; at.push(at); one.set(at); }
+    else if (how === 'half') many.append(-Infinity);
+    else if (how === 'nan') one.set(NaN);
+    else if (how === 'function') one.set({ f() {} });
+    else if (how === 'fine') {
+      one.set([null, true, 0.5, 'x', [1, [2]], { a: { b: undefined } }, Object.create(null)]);
+      one.set(null);
+    } else if (how === 'key') places.set(2 ** 70, 1);
     else if (how === 'moment') due.set('soon');
     else if (how === 'later') {
       one.set(kept);
@@ -91,7 +125,15 @@ func TestWhatCannotBeKept(t *testing.T) {
 			}
 			check("a", "a 1 None 0 0")
 			pid := e.pid()
-			for how, want := range map[string]string{"value": "cannot keep", "list": "cannot keep", "map": "cannot keep", "key": "whole number", "moment": "is no moment"} {
+			mistakes := map[string]string{"value": "cannot keep", "list": "cannot keep", "map": "cannot keep", "key": "whole number", "moment": "is no moment",
+				"set": "would come back as something else", "nested": "cannot keep", "class": "would come back as something else",
+				"bytes": "would come back as something else", "dict key": "cannot keep", "round": "more than 60 deep"}
+			if name == "node" {
+				maps.Copy(mistakes, map[string]string{"half": "-Infinity is no number", "nan": "NaN is no number", "function": "a function cannot be kept"})
+			} else {
+				mistakes["half"] = "integer"
+			}
+			for how, want := range mistakes {
 				failed, told := len(e.snap().failed), len(e.snap().errs)
 				e.feed(how)
 				e.eventually(how, func() bool { return len(e.failed) == failed+1 && len(e.errs) == told+1 })
@@ -99,6 +141,7 @@ func TestWhatCannotBeKept(t *testing.T) {
 					t.Errorf("%s: %s, want %s", how, got, want)
 				}
 			}
+			check("fine", "fine 1 None 0 0")
 			check("a", "a 2 None 0 0")
 			if e.pid() != pid {
 				t.Error("the process has ended")

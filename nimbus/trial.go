@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/gist"
 )
 
 // A version that was applied is on trial until its workers have shown that they start:
@@ -80,7 +82,7 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 		t.Stuck = now
 	}
 	if s.Unopened != "" {
-		return t, verdict{Back: clipped(s.Unopened)}
+		return t, verdict{Back: reason(s.Unopened)}
 	}
 	if s.Deaths >= mostDeaths {
 		return t, verdict{Back: fmt.Sprintf("%s died %d times within %v%s", s.Of, s.Deaths, max(now.Sub(t.Begun), time.Second).Round(time.Second), because(s.LastExit))}
@@ -104,7 +106,7 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 	}
 	if s.Stuck != "" {
 		if stuck := now.Sub(t.Stuck); stuck >= patience/2 {
-			return t, verdict{Back: fmt.Sprintf("for %v its tasks could not take up what they knew: %s", stuck.Round(time.Second), clipped(s.Stuck))}
+			return t, verdict{Back: fmt.Sprintf("for %v its tasks could not take up what they knew: %s", stuck.Round(time.Second), reason(s.Stuck))}
 		}
 		return t, verdict{}
 	}
@@ -115,5 +117,11 @@ func because(exit string) string {
 	if exit == "" {
 		return ""
 	}
-	return ": " + clipped(exit)
+	return ": " + reason(exit)
 }
+
+// maxReasonBytes bounds why a version goes back, which everybody reads who asks for the versions of the topology.
+const maxReasonBytes = 2 << 10
+
+// reason is a text of a worker or a node in one line, its end whole.
+func reason(s string) string { return gist.Of(strings.Join(strings.Fields(s), " "), maxReasonBytes) }

@@ -95,6 +95,20 @@ func look(t *testing.T, tr trial, text string, began time.Time) (trial, string) 
 	return next, got
 }
 
+// Why a version goes back is told with its end, where the cause stands.
+func TestReasonIsWhole(t *testing.T) {
+	const cause = `it has the handle "bell", which this program does not register (to drop what it keeps, name it in gearstorm.state.forget)`
+	why := "waits 10s before it goes back, as 9 generations in a row have broken, the last because: " + strings.Repeat("restore checkpoint 30: ", 40) + cause
+	now := time.Unix(1_800_000_000, 0)
+	tr := trial{Begun: now.Add(-time.Minute), Stuck: now.Add(-time.Minute)}
+	for _, why := range []string{why, why[:300] + strings.Repeat("\n  at line 7", 1000) + cause} {
+		_, v := tr.step(sight{Placed: []string{"a"}, Stuck: why}, now, time.Minute)
+		if !strings.HasSuffix(v.Back, cause) || !strings.Contains(v.Back, "waits 10s") || len(v.Back) > maxReasonBytes+100 || strings.Contains(v.Back, "\n") {
+			t.Errorf("it goes back: %q", v.Back)
+		}
+	}
+}
+
 // dies has the worker of a node's only slot end n times before it can report.
 func (f *fakeNode) dies(restarts int32, how string) {
 	topology := f.plan.Topologies[0].TopologyID

@@ -81,17 +81,17 @@ func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 		n.deaths[key] = d
 	}
 	if d.count = r.GetRestarts() - d.first; d.count > 0 {
-		d.lastExit = shortened(r.GetLastExit())
+		d.lastExit = reason(r.GetLastExit())
 	}
 	for _, e := range r.Errors[:min(len(r.Errors), maxErrorsPerReport)] {
 		if e == nil || !slices.Contains(t.Trial.Components, e.Component) || !t.mayBeTask(e, behind) {
 			continue
 		}
 		if e.GetLost() {
-			d.lost[e.Component] = lostProcess{d.lost[e.Component].count + 1, shortened(e.Message)}
+			d.lost[e.Component] = lostProcess{d.lost[e.Component].count + 1, reason(e.Message)}
 		}
 		if e.GetUnopened() {
-			d.unopened = shortened(e.Message)
+			d.unopened = reason(e.Message)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/internal/gist"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -16,7 +17,7 @@ const (
 	rowsKept  = 20 // checkpoints that people are told of
 	notesKept = 8  // of the tasks of a component
 	noteBytes = 80 // of one of them
-	whyBytes  = 600
+	whyBytes  = 1 << 10
 	partsKept = 64 // components
 )
 
@@ -96,7 +97,7 @@ var levels = map[checkpoint.NoticeKind]slog.Level{
 
 // noticed tells people what the coordinator notes.
 func (k *Keeper) noticed(n checkpoint.Notice) {
-	n.Why = short(n.Why, whyBytes)
+	n.Why = gist.Of(n.Why, whyBytes)
 	k.mu.Lock()
 	trouble := k.noteLocked(n)
 	k.mu.Unlock()

@@ -15,7 +15,40 @@ class Key {
   }
 }
 
-const KEEPABLE = new Set(['string', 'number', 'boolean']); // by every state
+const DEPTH = 60; // of arrays and objects in each other; the worker reads little more
+
+/** Says why value cannot be kept, undefined if it can: what would come back as something else is refused. */
+function unkept(value, depth) {
+  switch (typeof value) {
+    case 'string': case 'boolean': return undefined;
+    case 'number': return Number.isFinite(value) ? undefined : `${value} is no number that can be kept`;
+    case 'object': return value === null ? undefined : unkeptIn(value, depth);
+    default: return `${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`} cannot be kept`;
+  }
+}
+
+/** Is unkept for an array or object. */
+function unkeptIn(value, depth) {
+  if (depth > DEPTH) return `it has arrays or objects in each other more than ${DEPTH} deep`;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const why = unkept(value[i], depth + 1);
+      if (why !== undefined) return why;
+    }
+    return undefined;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    const name = value.constructor?.name || 'object of a class';
+    return `a ${name} would come back as something else; texts, numbers, booleans, null, arrays and plain objects are kept`;
+  }
+  for (const at of Object.keys(value)) {
+    if (value[at] === undefined) continue; // absent, then as now
+    const why = unkept(value[at], depth + 1);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
 
 /** What the handles of states share: each is of the key of one tuple. */
 class Handle {
@@ -51,14 +84,9 @@ class Handle {
 
   /** Throws if value cannot be kept: later it would be too late to say so, as its tuple may be acked by then. */
   _keepable(value) {
-    if (value === null || value === undefined || KEEPABLE.has(typeof value)) return;
-    let why = `it is a ${typeof value}`;
-    try {
-      if (JSON.stringify(value) !== undefined) return;
-    } catch (error) {
-      why = error.message;
-    }
-    throw new TypeError(`state ${this._declared.name} cannot keep that: ${why}`);
+    if (value === undefined) return;
+    const why = unkept(value, 1);
+    if (why !== undefined) throw new TypeError(`state ${this._declared.name} cannot keep that: ${why}`);
   }
 
   /** Whether what is kept has an end. */

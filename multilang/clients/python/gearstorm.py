@@ -208,8 +208,6 @@ class LogHandler(logging.Handler):
 class _Component:
     """What spouts and bolts share: the pipe to the worker, logging, metrics."""
 
-    _pack = staticmethod(_pack)
-
     conf = {}      #: the topology's configuration, merged for this component
     context = {}   #: where this component stands in the topology; see task_id and component_id
 

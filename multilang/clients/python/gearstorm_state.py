@@ -4,10 +4,36 @@ A bolt works on copies of what its keys have, which its worker keeps. They come 
 front of the acks of the tuples that they are of, those of one frame put together. Nobody ever waits for an answer.
 """
 
+import operator
 import time
 
 
 _PLAIN = (int, str, float, bool, bytes)  # what every state can keep
+_DEPTH = 60  # of lists and dicts in each other; the worker reads little more
+
+
+def _unkept(value, depth=1):
+    """Says why value cannot be kept, None if it can: what would come back as something else is refused."""
+    kind = type(value)
+    if value is None or kind in _PLAIN:
+        return None
+    if depth > _DEPTH:
+        return "it has lists or dicts in each other more than %d deep" % _DEPTH
+    if kind is dict:
+        for at in value:
+            if at is not None and type(at) not in _PLAIN:
+                return "a %s is no key of a dict that can be kept" % type(at).__name__
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return ("a %s would come back as something else; None, bool, int, float, str, bytes, list, tuple (as a list) and dict "
+                "are kept" % kind.__name__)
+    for part in value:
+        if part is None or type(part) in _PLAIN:
+            continue
+        why = _unkept(part, depth + 1)
+        if why is not None:
+            return why
+    return None
 
 
 class Timer:
@@ -110,10 +136,9 @@ class State:
         """Raises if value cannot be kept: later it would be too late to say so, as its tuple may be acked by then."""
         if value is None or type(value) in _PLAIN:
             return
-        try:
-            self._bolt._pack(value)
-        except (TypeError, ValueError) as e:
-            raise TypeError("state %r cannot keep %r: %s" % (self.name, value, e)) from None
+        why = _unkept(value)
+        if why is not None:
+            raise TypeError("state %r cannot keep %.200r: %s" % (self.name, value, why))
 
     def _declare(self):
         """The state as the handshake tells it."""
@@ -136,8 +161,9 @@ class Value(State):
 
     It outlives this process. In a topology with checkpoints (gearstorm.checkpoint.interval.ms) it is in them: after a failure of
     anything it fits exactly what the sources emit again, and another number of tasks finds it again; the input is then to be
-    grouped by KeyGroups (KEY_GROUPS in YAML). Without checkpoints it lives as long as the worker. A value is what a tuple may hold.
-    One that you change in place has to be set again to be kept. Storm's own workers know no states: there run() raises.
+    grouped by KeyGroups (KEY_GROUPS in YAML). Without checkpoints it lives as long as the worker. A value is None, a bool, int, float,
+    str or bytes, or a list, tuple (which comes back as a list) or dict of these; anything else raises, since it would come back as
+    something else. One that you change in place has to be set again to be kept. Storm's own workers know no states: there run() raises.
 
     default    what get() returns where there is none; called, if it can be
     name       what it is called in checkpoints and `gearstorm state get`; the attribute's name if None
@@ -283,7 +309,8 @@ class List(State):
         self._elements(key).append(values, self)
 
     def drop_first(self, n=1):
-        """Removes the first n elements, or all if there are no more."""
+        """Removes the first n elements, or all if there are no more; n is a whole number."""
+        n = operator.index(n)
         key = self._key()
         elements = self._elements(key)
         n = min(n, len(elements.live(self)))
