@@ -183,7 +183,7 @@ func TestStateOfACluster(t *testing.T) {
 	}
 	d.says(t, 0, "[4503599627370496]", "state", "get", "stated", "count", "key3", "--state", "bell")
 	d.says(t, 1, `component count of stated has nothing for key "nosuch"`, "state", "get", "stated", "count", "nosuch")
-	d.says(t, 1, "component count of stated: there is no state \"nosuch\": there are [bell last total]\n", "state", "get", "stated", "count", "key1", "--state", "nosuch")
+	d.says(t, 1, "component count of stated: there is no state \"nosuch\": there are bell, last, total\n", "state", "get", "stated", "count", "key1", "--state", "nosuch")
 	d.says(t, 1, "nosuch is not alive", "state", "get", "nosuch", "count", "key1")
 	d.says(t, 1, "nosuch is not alive", "state", "list", "nosuch")
 	d.says(t, 1, `topology stated has no component "nosuch": it has count, keys, nodes, plain`, "state", "get", "stated", "nosuch", "key1")

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/state"
 )
 
 var (
@@ -68,10 +69,22 @@ func (b *Bolt) restoreState(r *gearcore.Recovery) error {
 	}
 	for _, p := range r.Parts {
 		if len(p.Inline) > 0 || len(p.Files) > 0 {
-			return fmt.Errorf("component %s had states at checkpoint %d, and its child declares none", b.child.ctx.Component, r.Epoch)
+			return b.forgetState(r)
 		}
 	}
 	return nil
+}
+
+// forgetState reads what there was of states, of which the child declares none any more, to see that all of it may be forgotten.
+func (b *Bolt) forgetState(r *gearcore.Recovery) error {
+	store, err := state.New(state.ConfigOf(b.child.ctx, b.child.ctx.Component))
+	if err != nil {
+		return err
+	}
+	if err := store.Restore(r); err != nil {
+		return fmt.Errorf("component %s had states at checkpoint %d, and its child declares none: %w", b.child.ctx.Component, r.Epoch, err)
+	}
+	return store.Close()
 }
 
 // Inspect implements gearcore.Inspected. What the child has changed since its last frame is not seen yet.

@@ -8,9 +8,11 @@ import (
 // ownPrefix is what the names of our own keys start with.
 const ownPrefix = "gearstorm."
 
-// CheckOwn refuses keys that start with "gearstorm." and that nobody knows: other unknown keys belong to user code, these
-// can only be spelling mistakes, which would go unnoticed. Nil, or an [*InvalidError].
-func (c Conf) CheckOwn() error { return asInvalid(c.unknownOwn()) }
+// CheckOwn refuses keys that start with "gearstorm." and that nobody knows, and values that those of ours cannot have: other unknown keys
+// belong to user code, these can only be spelling mistakes, which would go unnoticed. Nil, or an [*InvalidError].
+func (c Conf) CheckOwn() error {
+	return c.validate(func(k Key) bool { return k.Scope == OwnScope && c[k.Name] != nil })
+}
 
 func (c Conf) unknownOwn() (problems []Problem) {
 	for _, name := range sortedKeys(c) {

@@ -41,6 +41,21 @@ func TestUnknownKeysOfOurOwn(t *testing.T) {
 	}
 }
 
+func TestCheckOwnValues(t *testing.T) {
+	for want, c := range map[string]Conf{
+		"gearstorm.state.dir must be an absolute path":        {"gearstorm.state.dir": "state"},
+		"Field gearstorm.state.dir must be":                   {"gearstorm.state.dir": int64(1)},
+		"Each element of the list gearstorm.state.forget":     {"gearstorm.state.forget": []any{"a", int64(1)}},
+		"gearstorm.state.memory.mb must be a Positive Number": {"gearstorm.state.memory.mb": int64(-1)},
+		"": {"gearstorm.state.dir": "/state", "gearstorm.state.forget": []any{"a"}, "topology.workers": "of a daemon's or Storm's: not looked at here"},
+	} {
+		err := c.CheckOwn()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v: %v, want %q", c, err, want)
+		}
+	}
+}
+
 func TestChanges(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

@@ -3,6 +3,7 @@ package conf
 import (
 	"math"
 	"math/big"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,7 @@ var rules = map[string]rule{
 	"not-negative":      {check: positive(true)},
 	"bool-or-positive":  {check: boolOrPositive},
 	"string":            {check: ofType("java.lang.String", isString)},
+	"absolute-path":     {check: absolutePath},
 	"class":             {check: ofType("java.lang.String", isString)},
 	"one-of":            {check: oneOf},
 	"not-null":          {check: notNull},
@@ -167,6 +169,17 @@ func mapOf(class string, is func(any) bool) checker {
 		}
 		return ""
 	}
+}
+
+// absolutePath is ours: what a relative one is relative to would depend on the node.
+func absolutePath(field string, v any, _ []string) string {
+	if v == nil {
+		return ""
+	}
+	if path, ok := v.(string); !ok || path != "" && !filepath.IsAbs(path) {
+		return "Field " + field + " must be an absolute path. Object: " + short(javaText(v))
+	}
+	return ""
 }
 
 func noDuplicates(field string, v any, _ []string) string {

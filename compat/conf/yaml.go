@@ -112,7 +112,7 @@ func declaredKind(key string) scalarKind {
 		return boolKind
 	case k.is("int", "long", "number", "positive", "not-negative", "ports", "map-of-numbers"):
 		return numberKind
-	case k.is("string", "class", "one-of", "strings", "string-or-strings", "map-of-strings"):
+	case k.is("string", "absolute-path", "class", "one-of", "strings", "string-or-strings", "map-of-strings"):
 		return textKind
 	}
 	return anyKind

@@ -228,7 +228,7 @@ func TestStateInMemoryIsShown(t *testing.T) {
 		send(0, gearcore.Str(w))
 	}
 	for q, want := range map[storm.StateQuery]string{
-		{}: "state value ", {Key: "a", HasKey: true}: "state value 2", {Key: "c", HasKey: true}: "", {State: "other", Key: "a", HasKey: true}: `there is no state "other": there are [state]`,
+		{}: "state value ", {Key: "a", HasKey: true}: "state value 2", {Key: "c", HasKey: true}: "", {State: "other", Key: "a", HasKey: true}: `there is no state "other": there are state`,
 	} {
 		if got := looked(t, task, q); got != want {
 			t.Errorf("%+v: %q, want %q", q, got, want)

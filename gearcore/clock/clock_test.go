@@ -111,7 +111,7 @@ func TestStalls(t *testing.T) {
 		{901, 2, gearcore.End, gearcore.End, gearcore.End, ""},
 		{990, 2, gearcore.End, gearcore.End, gearcore.End, ""},
 		{1000, 3, 0, 0, 0, ""},
-		{1070, 3, 0, 0, 0, "the clock has stood at none for 1m10s: the first at it is in, task 1"},
+		{1070, 3, 0, 0, 0, "no watermark has come for 1m10s: the first without one is in, task 1"},
 	} {
 		got := ""
 		if s := see(c.at, c.generation, c.in, c.b, c.a); s != nil {

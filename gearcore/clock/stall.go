@@ -22,6 +22,9 @@ func (s *Stall) String() string {
 	for i, t := range s.Tasks {
 		ids[i] = fmt.Sprint(t)
 	}
+	if s.Clock == 0 {
+		return fmt.Sprintf("no watermark has come for %v: the first without one is %s, task %s", s.For.Round(time.Second), s.Component, strings.Join(ids, ", "))
+	}
 	return fmt.Sprintf("the clock has stood at %s for %v: the first at it is %s, task %s", Format(s.Clock), s.For.Round(time.Second), s.Component, strings.Join(ids, ", "))
 }
 

@@ -92,7 +92,7 @@ func TestHandlesThatChanged(t *testing.T) {
 		make func(s *Store)
 		want string
 	}{
-		{func(s *Store) {}, `the handle "large", which this program does not register`},
+		{func(s *Store) {}, `the handle "large", which this program does not register; to drop what it keeps, name it in the component's configuration: gearstorm.state.forget: [large]`},
 		{func(s *Store) {
 			NewMap(s, "large", Strings[string](), Codec[string](Strings[string]()), Codec[string](Strings[string]()))
 		}, "it was a value and is registered as a map"},
@@ -108,9 +108,18 @@ func TestHandlesThatChanged(t *testing.T) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
-	s, _ := New(Config{Forget: []string{"large"}})
-	if err := s.Restore(recovery(part, vault)); err != nil || s.Len() != 0 {
-		t.Errorf("forgotten: %d entries, %v", s.Len(), err)
+	for _, forget := range []any{"large", []string{"large"}, []any{"other", "large"}} {
+		cfg := ConfigOf(&gearcore.Context{Conf: map[string]any{"gearstorm.state.forget": forget}, Layout: &gearcore.Layout{}}, "c")
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Restore(recovery(part, vault)); err != nil || s.Len() != 0 {
+			t.Errorf("forgotten with %v: %d entries, %v", forget, s.Len(), err)
+		}
+	}
+	if _, err := New(Config{Forget: make([]string, maxTables+1)}); err == nil {
+		t.Error("too many are forgotten")
 	}
 }
 

@@ -122,7 +122,7 @@ func TestInspect(t *testing.T) {
 		{gearcore.StateQuery{Key: "a", HasKey: true}, "texts value 7, "},
 		{gearcore.StateQuery{Key: "b", HasKey: true}, ""},
 		{gearcore.StateQuery{State: "timers", Key: "a", HasKey: true}, "timers timers [20], "},
-		{gearcore.StateQuery{State: "nosuch", Key: "a", HasKey: true}, `there is no state "nosuch": there are [numbers texts timers]`},
+		{gearcore.StateQuery{State: "nosuch", Key: "a", HasKey: true}, `there is no state "nosuch": there are numbers, texts, timers`},
 		{gearcore.StateQuery{State: "numbers", Key: "a", HasKey: true}, `key "a" of numbers: strconv.ParseInt: parsing "a": invalid syntax`},
 	} {
 		if got := show(c.q); got != c.want {

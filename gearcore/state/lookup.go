@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -65,7 +66,7 @@ func (s *Store) noHandle(name string) error {
 	if len(s.handles) == 0 {
 		return fmt.Errorf("there is no state %q: there is none at all", name)
 	}
-	return fmt.Errorf("there is no state %q: there are %v", name, slices.Sorted(maps.Keys(s.Handles())))
+	return fmt.Errorf("there is no state %q: there are %s", name, strings.Join(slices.Sorted(maps.Keys(s.Handles())), ", "))
 }
 
 // Inspect is gearcore.Inspected for tasks whose state is s. A key that some of the handles cannot have is no error as long as others can.

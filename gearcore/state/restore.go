@@ -282,7 +282,8 @@ func (s *Store) incoming(h segmentHeader) (map[uint16]*incoming, error) {
 		i := slices.IndexFunc(s.tables, func(t anyTable) bool { name, _ := t.path(); return name == info.Name })
 		if i < 0 {
 			if !slices.Contains(s.cfg.Forget, info.Name) && !slices.Contains(s.cfg.Forget, strings.TrimSuffix(info.Name, "#")) {
-				return nil, fmt.Errorf("it has the handle %q, which this program does not register (to drop what it keeps, name it in Forget)", info.Name)
+				return nil, fmt.Errorf("it has the handle %q, which this program does not register; to drop what it keeps, name it in the component's configuration: %s: [%s]",
+					info.Name, keyForget, strings.TrimSuffix(info.Name, "#"))
 			}
 			continue
 		}

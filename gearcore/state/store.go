@@ -84,6 +84,9 @@ func New(cfg Config) (*Store, error) {
 	if cfg.Index < 0 || cfg.Index >= cfg.Tasks || cfg.Tasks > gearcore.KeyGroups {
 		return nil, fmt.Errorf("state of %s: task %d of %d: there are %d key groups", cfg.Name, cfg.Index, cfg.Tasks, gearcore.KeyGroups)
 	}
+	if len(cfg.Forget) > maxTables {
+		return nil, fmt.Errorf("state of %s: %d handles to forget, want %d at most", cfg.Name, len(cfg.Forget), maxTables)
+	}
 	if cfg.Now == nil {
 		cfg.Now = rising(func() int64 { return time.Now().UnixMilli() })
 	}
