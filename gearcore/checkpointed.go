@@ -18,7 +18,8 @@ type Checkpointed interface {
 	// Restore makes the task what it was at the checkpoint that r holds; if that is the beginning (r.Epoch 0), as new. It is
 	// called after Open and before anything else, and again at each rollback: whatever the task did or heard since then did not happen.
 	// It may block for as long as reading takes. What was posted through Async before is forgotten; a task with goroutines of its own
-	// ends them here, or tells apart what those of an earlier life post later.
+	// ends them here, or tells apart what those of an earlier life post later. An error breaks the generation, so that all tasks begin again;
+	// it is reported unless it says that a process was Lost, which whoever keeps that has told of (Async.Report).
 	Restore(r *Recovery) error
 }
 
@@ -94,7 +95,8 @@ type Recovery struct {
 	Index, Tasks int
 	First, Last  int
 	Vault        Vault
-	// Ended is closed when the task is about to be closed: a Restore that waits for anybody returns ErrClosed then. May be nil.
+	// Ended is closed when nobody wants the task restored any more, because it is about to be closed or to be restored again: a Restore that
+	// waits for anybody returns ErrClosed then. May be nil.
 	Ended <-chan struct{}
 	// Grow, if not nil, may be told that about so many bytes of memory are about to be taken and kept: nothing is collected in vain on the way.
 	Grow func(bytes int64)

@@ -113,7 +113,7 @@ func crosses(v gearcore.Value) bool {
 }
 
 // Restore implements gearcore.Checkpointed: tuples that the child has do not count any more, and it begins anew unless it never
-// had one. It waits until the new child has answered.
+// had one. It waits until the new child has answered, and fails with the child.
 func (b *Bolt) Restore(r *gearcore.Recovery) error {
 	b.waiting.drain(func(gearcore.Tuple) {})
 	old := b.cur
@@ -200,7 +200,6 @@ func (b *Bolt) down(c *gearcore.Collector, s *session, err *ChildError) {
 	if b.spec.OnRestart != nil {
 		b.spec.OnRestart(err)
 	}
-	c.ReportError(err)
 	if b.cur != nil && b.cur != s {
 		return // Restore has another one already
 	}

@@ -48,7 +48,10 @@ type child struct {
 	stopped bool
 	p       *process      // the running one
 	greeted *session      // the newest one that has answered the handshake
-	greets  chan struct{} // closed when there is another
+	losses  int           // how often it was lost
+	last    *ChildError   // how, the last time
+	lastOf  *session      // and which; nil: it did not start
+	news    chan struct{} // closed when any of these is another
 }
 
 // ChildError tells how a child was lost. Its inputs in flight were failed and it is started again.
@@ -99,7 +102,7 @@ func newChild(spec Spec, ctx *gearcore.Context, async *gearcore.Async, h host, b
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), greets: make(chan struct{}), pidDir: ctx.PidDir}
+	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), news: make(chan struct{}), pidDir: ctx.PidDir}
 	c.msgpack = UsesMsgpack(spec.Command, ctx.Conf)
 	if c.pidDir == "" {
 		if c.pidDir, err = os.MkdirTemp("", "gearstorm-pids-"); err != nil {
@@ -139,7 +142,8 @@ func (c *child) run() {
 			wait.forget()
 		}
 		lost.Restarts, lost.Wait = restarts, wait.after(time.Since(began))
-		if c.async.Do(16, func(col *gearcore.Collector) { c.host.down(col, s, lost) }) != nil {
+		c.lose(s, lost)
+		if c.async.Report(lost) != nil || c.async.Do(16, func(col *gearcore.Collector) { c.host.down(col, s, lost) }) != nil {
 			return
 		}
 		select {
@@ -247,25 +251,46 @@ func (c *child) greet(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.greeted = s
-	close(c.greets)
-	c.greets = make(chan struct{})
+	c.newsLocked()
+}
+
+// lose notes that s was lost.
+func (c *child) lose(s *session, lost *ChildError) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.losses, c.last, c.lastOf = c.losses+1, lost, s
+	c.newsLocked()
+}
+
+func (c *child) newsLocked() {
+	close(c.news)
+	c.news = make(chan struct{})
 }
 
 // renew returns a session that has answered the handshake and is not old, which is ended, without a word to the host. old may
-// be nil. It does not wait beyond ended.
+// be nil. It fails when the child is lost meanwhile, and does not wait beyond ended.
 func (c *child) renew(old *session, ended <-chan struct{}) (*session, error) {
 	if old != nil {
 		old.fail(errRenewed)
 	}
+	c.mu.Lock()
+	losses := c.losses
+	c.mu.Unlock()
 	for {
 		c.mu.Lock()
-		s, greets := c.greeted, c.greets
+		s, news, lost := c.greeted, c.news, c.last
+		if c.losses == losses || old != nil && c.lastOf == old {
+			lost = nil
+		}
 		c.mu.Unlock()
-		if s != nil && s != old && !s.over() {
+		switch {
+		case lost != nil:
+			return nil, lost
+		case s != nil && s != old && !s.over():
 			return s, nil
 		}
 		select {
-		case <-greets:
+		case <-news:
 		case <-c.stop:
 			return nil, errStopped
 		case <-ended:

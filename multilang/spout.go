@@ -200,7 +200,6 @@ func (p *Spout) down(c *gearcore.Collector, s *session, err *ChildError) {
 	if p.spec.OnRestart != nil {
 		p.spec.OnRestart(err)
 	}
-	c.ReportError(err)
 }
 
 func (p *Spout) handle(c *gearcore.Collector, s *session, in *inbound) {

@@ -47,6 +47,18 @@ func (p poster) Post(size int, f func(*gearcore.Collector)) error {
 	return nil
 }
 
+// Report implements gearcore.Reporter.
+func (p poster) Report(err error) error {
+	p.x.mu.Lock()
+	closed := p.x.closed
+	p.x.mu.Unlock()
+	if closed {
+		return gearcore.ErrClosed
+	}
+	p.x.e.report(p.t.id, err)
+	return nil
+}
+
 // restoring says whether the task is being restored. Who posts must not wait then: Restore may wait for him.
 func (x *executor) restoring() bool { return x.timed != nil && x.timed.restoring.Load() }
 

@@ -45,6 +45,9 @@ func (c *timed) enter() {
 		return // Restore comes after Open
 	}
 	if c.awaiting {
+		if c.outdated() {
+			c.giveUp()
+		}
 		if c.restoring.Load() {
 			return // nothing else may happen to the task
 		}
@@ -84,16 +87,32 @@ func (c *timed) enter() {
 	c.seen = o
 }
 
+// outdated says whether what the task is restored to is of no use: another generation has begun, or it is to leave.
+func (c *timed) outdated() bool {
+	return c.x.leaves != nil || c.in.order.Load().Generation > c.generation
+}
+
 // notRestored says why Restore came to nothing.
 func (c *timed) notRestored(err error) {
 	switch {
+	case c.outdated():
+		return // it was given up, perhaps
 	case checkpoint.Lost(err):
 		c.in.unreadable(c.generation, c.base)
-	case errors.Is(err, gearcore.ErrClosed), c.in.order.Load().Generation != c.generation: // it ends, or another generation has begun
+	case errors.Is(err, gearcore.ErrClosed), processLost(err): // it ends, or the error was reported
 	default:
 		c.x.e.report(c.t.id, err)
 	}
 	c.broken(err)
+}
+
+// processLost says whether err is that a process was lost.
+func processLost(err error) bool {
+	p, ok := errors.AsType[interface {
+		error
+		Lost() bool
+	}](err)
+	return ok && p.Lost()
 }
 
 // ready says whether the task may do anything, beyond being opened.
@@ -213,7 +232,8 @@ func (c *timed) restore(from uint64) {
 		return
 	}
 	x := c.x
-	c.awaiting = true
+	ctx, giveUp := context.WithCancel(c.in.ctx)
+	c.awaiting, c.giveUp = true, giveUp
 	c.restoring.Store(true)
 	x.mu.Lock()
 	if x.posters > 0 {
@@ -223,20 +243,29 @@ func (c *timed) restore(from uint64) {
 	generation := c.generation
 	d, _ := x.wired.plan.Task(c.t.id) // here: x may go over to another roster meanwhile
 	x.e.disp.spawn(func() {
-		c.in.restoring <- struct{}{}
-		c.restoreErr = errGoexit
 		defer func() {
-			<-c.in.restoring
+			giveUp()
 			c.restoring.Store(false)
 			x.tell(evOrder, nil)
 		}()
-		c.restoreErr = c.restoreNow(from, generation, d)
+		select {
+		case c.in.restoring <- struct{}{}:
+			defer func() { <-c.in.restoring }()
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			c.restoreErr = gearcore.ErrClosed
+			return
+		}
+		c.restoreErr = errGoexit
+		c.restoreErr = c.restoreNow(ctx, from, generation, d)
 	})
 }
 
-func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
+// restoreNow waits for the task's Restore, which is told when ctx ends.
+func (c *timed) restoreNow(ctx context.Context, from, generation uint64, d dag.Task) (err error) {
 	vault := checkpoint.NewReadings(c.cfg.Vault(from))
-	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: vault, Ended: c.x.e.ending,
+	r := &gearcore.Recovery{Epoch: from, Generation: generation, Index: d.Index, Tasks: d.Processor.Tasks, Vault: vault, Ended: ctx.Done(),
 		Grow: c.cfg.Grow}
 	if r.Tasks <= gearcore.KeyGroups {
 		r.First, r.Last = gearcore.KeyGroupRange(r.Index, r.Tasks)
@@ -247,18 +276,9 @@ func (c *timed) restoreNow(from, generation uint64, d dag.Task) (err error) {
 		}
 	}
 	err = restoreFrom(c.state, r)
-	if checkpoint.Lost(err) || errors.Is(err, gearcore.ErrClosed) {
+	if checkpoint.Lost(err) || errors.Is(err, gearcore.ErrClosed) || processLost(err) {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-r.Ended:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	if err == nil {
 		return vault.Verify(ctx)
 	}

@@ -108,6 +108,7 @@ type timed struct {
 	awaiting   bool        // restoring was begun and its end not seen
 	restoring  atomic.Bool // Restore is under way, outside of any run
 	restoreErr error       // of it; read when restoring is false
+	giveUp     func()      // tells it that nobody wants that any more
 
 	calls   int // of user code, ever
 	showing sync.Mutex
