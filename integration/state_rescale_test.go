@@ -7,86 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/gearstorm/gearstorm"
-	"github.com/gearstorm/gearstorm/compat"
-	sdk "github.com/gearstorm/gearstorm/compat/storm"
-	"github.com/gearstorm/gearstorm/gearcore"
-	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/internal/exact"
-	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
-
-// counters count by key as those of package exact do, in other languages. An entry for each source moves with its key, and a timer far ahead, which is due when all
-// sources have ended.
-var counters = map[string]struct{ program, script, text string }{
-	"python": {"python3", "count.py", `
-import gearstorm
-class Count(gearstorm.BasicBolt):
-    total = gearstorm.Value(0)
-    sources = gearstorm.Map()
-    far = gearstorm.Timers()
-    ended = gearstorm.Value(0)
-    def process(self, tup):
-        n = self.total.get() + 1
-        self.total.set(n)
-        self.sources.set(tup["source"], self.sources.get(tup["source"], 0) + 1)
-        if n == 1:
-            self.far.set(1 << 40)
-        self.emit([tup["key"], n, tup["source"], tup["number"]])
-    def on_timer(self, timer):
-        self.ended.set(self.ended.get() + 1)
-Count().run()
-`},
-	"node": {"node", "count.js", `
-const { BasicBolt, value, map, timers } = require('./gearstorm');
-class Count extends BasicBolt {
-  static states = { total: value(0), sources: map(), far: timers(), ended: value(0) };
-  process(tuple) {
-    const { total, sources, far } = this.state(tuple);
-    const n = total.get() + 1;
-    total.set(n);
-    sources.set(tuple.get('source'), (sources.get(tuple.get('source')) ?? 0) + 1);
-    if (n === 1) far.set(2 ** 40);
-    this.emit([tuple.get('key'), n, tuple.get('source'), tuple.get('number')]);
-  }
-  onTimer(timer) {
-    const { ended } = this.state(timer);
-    ended.set(ended.get() + 1);
-  }
-}
-new Count().run();
-`},
-}
-
-// scaled is a topology that checks itself, with counters in another language.
-type scaled struct {
-	*exactRun
-	lang  string
-	files fstest.MapFS
-	o     gearstorm.Options
-}
-
-// built is the topology with so many counters.
-func (s *scaled) built(t *testing.T, tasks int) *sdk.Topology {
-	t.Helper()
-	topo, err := s.topo.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	byKey, err := compat.Grouping(dag.Grouping{Kind: dag.KeyGroups, Fields: []string{"key"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	counter := topo.Thrift.Bolts["counter"]
-	counter.BoltObject = &stormrpc.ComponentObject{Shell: &stormrpc.ShellComponent{ExecutionCommand: counters[s.lang].program, Script: counters[s.lang].script}}
-	n, own := int32(tasks), fmt.Sprintf(`{"topology.tasks": %d}`, tasks)
-	counter.Common.ParallelismHint, counter.Common.JSONConf, counter.Common.Inputs = &n, &own, nil
-	compat.Subscribe(counter.Common, "source", gearcore.DefaultStream, byKey)
-	return topo
-}
 
 // rescale gives the running topology another number of counters, in place.
 func (s *scaled) rescale(t *testing.T, tasks int) {
@@ -152,15 +77,7 @@ func TestChildStateIsRescaled(t *testing.T) {
 			d := startDaemons(t, 2)
 			const records, keys = 12_000, 13
 			want := sums{total: 2 * records, sources: 2 * records, ended: keys}
-			topo := exact.Topology{Dir: t.TempDir(), Records: records, Rate: 1000, Sources: 2, Sinks: 2, Workers: 2, Keys: keys, Conf: map[string]any{
-				"gearstorm.checkpoint.interval.ms": 200, "topology.max.spout.pending": 500,
-			}}
-			s := &scaled{&exactRun{d, topo, "scaled", d.dial(t)}, lang, fstest.MapFS{c.script: {Data: []byte(c.text), Mode: 0o644}},
-				gearstorm.Options{Nimbus: []string{fmt.Sprintf("127.0.0.1:%d", d.nimbus)}}}
-			if _, err := gearstorm.SubmitTopology(t.Context(), s.name, s.built(t, 2), s.files, s.o); err != nil {
-				t.Fatal(err)
-			}
-			s.visible(t, 1)
+			s := submitScaled(t, d, lang, exact.Topology{Records: records, Keys: keys})
 			was := d.workers(t)
 			for _, tasks := range []int{4, 1, 3} {
 				s.rescale(t, tasks)

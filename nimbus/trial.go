@@ -13,6 +13,7 @@ import (
 //
 //	ON TRIAL   all tasks are at work, and nothing died for settleTime         SETTLED
 //	ON TRIAL   patience is over, each component has started an executor       stands
+//	ON TRIAL   patience is over, tasks beside those wait for their children   goes on
 //	ON TRIAL   patience is over, a worker runs the version before             goes back
 //	ON TRIAL   patience is over, for half of it no task counts from a
 //	           checkpoint because some cannot take up their state             goes back
@@ -38,7 +39,7 @@ type trial struct {
 	Waiting []string  // components on trial of which no executor has started
 	Ready   time.Time // since when all tasks are at work and nothing died; zero: not all are
 	Deaths  int       // so far
-	Stuck   time.Time // since when the topology goes back to a checkpoint and does not get there; zero: it does not
+	Stuck   time.Time // since when it goes back to a checkpoint and does not get there; zero: it does not
 	Settled bool
 }
 
@@ -47,7 +48,8 @@ type sight struct {
 	Placed   []string // components with an executor that has a place
 	Started  []string // components with an executor in a worker that is ready
 	Behind   []string // workers that are ready, and run an earlier version: they do not take this one over
-	Stuck    string   // that the topology goes back to a checkpoint, and why; "": it runs
+	Idle     bool     // a worker with a component on trial is ready, and not all of its tasks are at work
+	Stuck    string   // that the topology, or what the version brings, goes back to a checkpoint, and why; "": it runs
 	AtWork   bool     // there is a place for every executor, and all tasks of the version are at work
 	Deaths   int      // of what died most often: the worker of a slot, or the processes of a component
 	Of       string   // what that is
@@ -109,6 +111,9 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 			return t, verdict{Back: fmt.Sprintf("for %v its tasks could not take up what they knew: %s", stuck.Round(time.Second), reason(s.Stuck))}
 		}
 		return t, verdict{}
+	}
+	if s.Idle {
+		return t, verdict{} // children may take their time to start, and are killed when it is over
 	}
 	return t, verdict{Stands: true}
 }

@@ -67,6 +67,8 @@ func look(t *testing.T, tr trial, text string, began time.Time) (trial, string) 
 			s.Stuck = value
 		case "all":
 			s.AtWork = true
+		case "idle":
+			s.Idle = true
 		case "deaths":
 			s.Deaths, err = strconv.Atoi(value)
 			must(t, err)

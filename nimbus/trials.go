@@ -131,9 +131,11 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 		}
 		s.AtWork = s.AtWork && ready && w.atWork
 		for _, p := range held {
-			s.Placed = append(s.Placed, t.component[p.First])
+			component := t.component[p.First]
+			s.Placed = append(s.Placed, component)
 			if ready {
-				s.Started = append(s.Started, t.component[p.First])
+				s.Started = append(s.Started, component)
+				s.Idle = s.Idle || !w.atWork && t.Trial != nil && slices.Contains(t.Trial.Components, component)
 			}
 		}
 		if d := n.deaths[workerKey{t.ID, slot}]; d != nil && d.version == t.GraphVersion {

@@ -426,7 +426,7 @@ struct TopologyTiming {
   8: optional list<CheckpointSummary> checkpoints;  // newest first
   9: optional list<Savepoint> savepoints;
   10: optional list<SavepointAnswer> answers;  // to the latest requests
-  11: optional bool going_back;  // to a checkpoint, or it waits before it does
+  11: optional bool going_back;  // to a checkpoint, or a new version takes up its state from one, or it waits before it does
   12: optional i64 dag_version;  // of the graph by which all tasks are at work; absent: some are not
 }
 

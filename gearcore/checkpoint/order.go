@@ -59,6 +59,8 @@ type Report struct {
 	// Restored says that all of them are what they were at Order.Restore, and have gone on from there since. If it is not set after
 	// Order.Go, that is a reason for a new generation.
 	Restored bool `json:"restored,omitempty"`
+	// Unrestored are those of which that is not so.
+	Unrestored []gearcore.TaskID `json:"unrestored,omitempty"`
 	// Broken, if not "", is why it asks for a new generation.
 	Broken string `json:"broken,omitempty"`
 	// Unreadable, if not 0, is the checkpoint that could not be restored because something of it is gone or damaged (Lost), rather

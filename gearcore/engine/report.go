@@ -78,7 +78,9 @@ func (e *Engine) Report() checkpoint.Report {
 		is := c.shown
 		c.showing.Unlock()
 		r.Tasks = append(r.Tasks, c.t.id)
-		r.Restored = r.Restored && is.restored && is.generation == r.Generation
+		if !is.restored || is.generation != r.Generation {
+			r.Restored, r.Unrestored = false, append(r.Unrestored, c.t.id)
+		}
 		if is.aligning != 0 && is.generation == r.Generation {
 			r.Waiting = append(r.Waiting, checkpoint.Wait{Task: c.t.id, For: is.missing, Since: now - is.since})
 		}

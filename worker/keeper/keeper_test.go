@@ -254,7 +254,7 @@ func TestWhatIsAtWork(t *testing.T) {
 		"waits before it goes back":  {store: true, order: checkpoint.Order{Generation: 2, Version: 2, Restore: 4, Go: true}, rests: "waits", back: true, version: 2},
 		"its store is away":          {store: true, order: checkpoint.Order{Generation: 2, Version: 2, Restore: 4}, trouble: "no route"},
 		"the next one is to be born": {store: true, order: checkpoint.Order{Generation: 3, Go: true, Version: 1, Birth: checkpoint.Birth{Version: 2, Epoch: 7}}, version: 1},
-		"it is born":                 {store: true, order: born(false)},
+		"it is born":                 {store: true, order: born(false), back: true},
 		"all its tasks are at work":  {store: true, order: born(true), version: 2},
 	} {
 		k := New(Config{})

@@ -47,23 +47,32 @@ func (k *Keeper) stateLocked() string {
 		return k.rests
 	case k.order.Generation == 0:
 		return "reading its checkpoints"
-	case k.order.Go:
+	case k.order.Go && !k.arrivesLocked():
 		return "running"
 	}
 	text := fmt.Sprintf("going back to checkpoint %d (%s)", k.order.Restore, k.why)
-	if k.order.Restore == 0 {
+	switch {
+	case k.order.Go:
+		text = fmt.Sprintf("taking up version %d from checkpoint %d", k.order.Version, k.order.Birth.Epoch)
+	case k.order.Restore == 0:
 		text = "beginning"
 	}
-	if missing := k.missingLocked(func(r *checkpoint.Report) bool { return r.Generation == k.order.Generation && r.Restored }); missing != "" {
+	if missing := k.missingLocked(); missing != "" {
 		text += ", waits for " + missing
 	}
 	return text
 }
 
-// goesBackLocked says whether the topology is on its way back to a checkpoint, or waits before it tries that again.
+// arrivesLocked says whether a version of the graph has come into force in this generation, and not all of its tasks are at work.
+func (k *Keeper) arrivesLocked() bool {
+	o := &k.order
+	return o.Go && o.Birth.Version != 0 && o.Birth.Version == o.Version && !o.Birth.Done
+}
+
+// goesBackLocked says whether the topology, or what a new version brings, is on its way to a checkpoint, or waits before it tries that again.
 func (k *Keeper) goesBackLocked() bool {
 	o := &k.order
-	return k.cfg.Store != nil && k.trouble == "" && (k.rests != "" || o.Generation > 0 && !o.Go && o.Restore > 0)
+	return k.cfg.Store != nil && k.trouble == "" && (k.rests != "" || o.Generation > 0 && !o.Go && o.Restore > 0 || k.arrivesLocked())
 }
 
 // atWorkLocked is the version of the graph by which all tasks are at work, 0 while some are not.
@@ -101,14 +110,15 @@ func (k *Keeper) waitingLocked(epoch uint64) string {
 	return tasksText(k.plan.Tasks, func(t gearcore.TaskID) bool { return !saved[t] })
 }
 
-// missingLocked names tasks that no worker has of which ok is true.
-func (k *Keeper) missingLocked(ok func(*checkpoint.Report) bool) string {
+// missingLocked names tasks that no worker has restored.
+func (k *Keeper) missingLocked() string {
 	there := map[gearcore.TaskID]bool{}
 	for _, r := range k.reports {
-		if ok(&r) {
-			for _, t := range r.Tasks {
-				there[t] = true
-			}
+		if r.Generation != k.order.Generation || !r.Restored && len(r.Unrestored) == 0 {
+			continue
+		}
+		for _, t := range r.Tasks {
+			there[t] = there[t] || !slices.Contains(r.Unrestored, t)
 		}
 	}
 	return tasksText(k.plan.Tasks, func(t gearcore.TaskID) bool { return !there[t] })
