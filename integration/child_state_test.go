@@ -136,3 +136,40 @@ func TestChangeToAScriptThatDies(t *testing.T) {
 	s.visible(t, 2*records)
 	d.must(t, "kill", s.name, "-w", "0")
 }
+
+// A script that ends at once is told of wherever it runs first: in a version that restarts the workers, which goes back, and in a topology that
+// begins with it.
+func TestScriptThatDies(t *testing.T) {
+	t.Parallel()
+	program(t, "python3")
+	d := startDaemons(t, 2)
+	const records = 8000
+	s := submitScaled(t, d, "python", exact.Topology{Records: records, Keys: 13})
+	dies := fstest.MapFS{counters["python"].script: {Data: []byte("import sys; sys.exit(3)\n"), Mode: 0o644}}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	began, bad := time.Now(), s.built(t, 2)
+	bad.Conf["topology.debug"] = true
+	c, err := gearstorm.ApplyTopology(ctx, s.name, bad, dies, s.o)
+	if err != nil || !c.Restarts || len(c.Refused) > 0 {
+		t.Fatalf("want a change with a restart: %v, %v", c, err)
+	}
+	err = gearstorm.AwaitVersion(ctx, s.name, c.Version, s.o)
+	if !errors.Is(err, gearstorm.ErrWentBack) || !strings.Contains(err.Error(), "component counter died ") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("it went: %v", err)
+	}
+	t.Logf("back after %v: %v", time.Since(began).Round(time.Millisecond), err)
+	s.visible(t, 2*records)
+	d.must(t, "kill", s.name, "-w", "0")
+
+	if _, err := gearstorm.SubmitTopology(ctx, "ill", s.built(t, 2), dies, s.o); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, time.Minute, "its errors to say why it does nothing", func() bool {
+		return strings.Contains(d.must(t, "get-errors", "ill"), "exit status 3")
+	})
+	waitFor(t, time.Minute, "its checkpoints to say so", func() bool {
+		return strings.Contains(d.must(t, "checkpoints", "ill"), "of counter: restore checkpoint 0: multilang child of counter")
+	})
+	d.must(t, "kill", "ill", "-w", "0")
+}
