@@ -85,6 +85,8 @@ func (b *Bolt) queue(id uint64, t gearcore.Tuple) (full bool, sent uint64, err e
 	}
 	if full, sent, err = b.cur.out.addTuple(id, t, key); err != nil {
 		b.states.keys.forget(uint32(id), !key.content.IsNull())
+	} else {
+		b.states.keys.told(key)
 	}
 	return full, sent, err
 }

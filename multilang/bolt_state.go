@@ -19,7 +19,7 @@ func (b *Bolt) keepStates(s *session) error {
 		if len(s.states) == 0 {
 			return nil
 		}
-		made, err := newStates(b.child.ctx, &b.spec.Wiring, s.states)
+		made, err := newStates(b.child.ctx, &b.spec.Wiring, s.states, b.child.spec.Limits.MessageBytes)
 		if err != nil {
 			return err
 		}

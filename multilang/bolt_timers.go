@@ -95,6 +95,7 @@ func (b *Bolt) fireOne(d dueTimer, c *gearcore.Collector) {
 		var full bool
 		var sent uint64
 		if full, sent, err = b.cur.out.addTimer(id, d, key, ref); err == nil {
+			b.states.keys.told(ref)
 			b.states.timers.give(slot, d)
 			b.queued(c, full, sent)
 			return

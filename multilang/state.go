@@ -29,6 +29,7 @@ const (
 // states is the state of a task whose child declares some. It belongs to the executor.
 type states struct {
 	decls   []stateDecl
+	limit   int // of the bytes that a key has in all states
 	store   *state.Store
 	handles []stateHandle
 	keys    keyCache
@@ -38,11 +39,12 @@ type states struct {
 	timers  timers
 	mark    gearcore.Watermark // event time; 0: not known
 	vals    []gearcore.Value   // scratch
-	ref     keyRef             // scratch
+	scratch []byte
+	ref     keyRef // scratch
 }
 
-// newStates makes the empty state of a task.
-func newStates(ctx *gearcore.Context, w *Wiring, decls []stateDecl) (*states, error) {
+// newStates makes the empty state of a task. What a key has is bounded by the bytes of a message.
+func newStates(ctx *gearcore.Context, w *Wiring, decls []stateDecl, message int) (*states, error) {
 	if err := checkKeyed(ctx, w); err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func newStates(ctx *gearcore.Context, w *Wiring, decls []stateDecl) (*states, er
 	if err != nil {
 		return nil, err
 	}
-	s := &states{decls: decls, store: store, hash: ctx.Layout.Hash, wiring: w, fields: map[gearcore.StreamID][]int{}}
+	s := &states{decls: decls, limit: message, store: store, hash: ctx.Layout.Hash, wiring: w, fields: map[gearcore.StreamID][]int{}}
 	s.keys.reset()
 	for i, d := range decls {
 		if d.byEventTime() && !hasEventTime(ctx) {
@@ -196,6 +198,9 @@ func (s *states) apply(c change, vals []gearcore.Value) error {
 	key, ok := s.keys.held(c.key)
 	if !ok {
 		return fmt.Errorf("key %d, which the child has not got", c.key)
+	}
+	if err := s.room(c, key, vals); err != nil {
+		return err
 	}
 	if err := s.handles[c.state].change(key, c.n, vals); err != nil {
 		return fmt.Errorf("state %s: %w", s.decls[c.state].name, err)

@@ -25,6 +25,9 @@ type stateHandle interface {
 	//	map     n above 0: all entries go first. vals are keys and values, in turns; null: the entry goes
 	//	timers  vals are moments and whether they are set, in turns
 	change(k state.Key, n int64, vals []gearcore.Value) error
+	// grows says whether such a change can make what a key has larger, replaces whether nothing is left of what there was.
+	grows(n int64, vals []gearcore.Value) bool
+	replaces(n int64) bool
 }
 
 func newHandle(s *state.Store, d stateDecl) stateHandle {

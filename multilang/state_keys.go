@@ -2,6 +2,7 @@ package multilang
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -13,6 +14,7 @@ import (
 type keyRef struct {
 	number  int32
 	content gearcore.Value
+	bytes   int // of the content, as it was written for the child
 }
 
 // keyCache knows which keys a child has, each in a place that has a number.
@@ -26,9 +28,10 @@ type keyCache struct {
 }
 
 type keySlot struct {
-	key  state.Key
-	open int32 // tuples of it that are not settled
-	used bool  // since the hand passed
+	key   state.Key
+	open  int32 // tuples of it that are not settled
+	used  bool  // since the hand passed
+	bytes int   // its states have about as much, or less
 }
 
 // reset is for a child that has nothing.
@@ -87,6 +90,13 @@ func (c *keyCache) settled(at uint32) {
 	}
 }
 
+// told says that the child has been told what the key has.
+func (c *keyCache) told(key *keyRef) {
+	if key.number >= 0 && !key.content.IsNull() {
+		c.slots[key.number].bytes = key.bytes
+	}
+}
+
 // forget takes back that the child was to be told of the key of a tuple in flight, which could not be sent.
 func (c *keyCache) forget(at uint32, fresh bool) {
 	n := int32(-1)
@@ -126,11 +136,13 @@ func (f *format) timer(dst []byte, id uint64, d dueTimer, key []gearcore.Value, 
 	return f.withKey(dst, at, err, ref)
 }
 
-// withKey completes the item that begins at with the place of its key and what that has.
+// withKey completes the item that begins at with the place of its key and what that has. The item may be as large as a message and all that
+// changes may make of the state of a key (states.room), whose length in another form is a guide only.
 func (f *format) withKey(dst []byte, at int, err error, key *keyRef) ([]byte, error) {
 	if err != nil {
 		return dst[:at], err
 	}
+	from := len(dst)
 	if f.framing == framingMarshal {
 		dst[at+1] = 6
 		dst, err = appendMarshal(marshalInt(dst, int64(key.number)), key.content, 1)
@@ -139,8 +151,9 @@ func (f *format) withKey(dst []byte, at int, err error, key *keyRef) ([]byte, er
 		dst, err = appendJSON(append(dst, ','), key.content, 1)
 		dst = append(dst, ']')
 	}
-	if err == nil && len(dst)-at > f.limit {
-		err = tooLarge("a tuple with the state of its key", f.limit)
+	key.bytes = len(dst) - from
+	if err == nil && len(dst)-at > 4*f.limit {
+		err = fmt.Errorf("a tuple with the state of its key, which has %d bytes: %w of 4 times %s (%d)", key.bytes, ErrTooLarge, maxMessageKey, f.limit)
 	}
 	if err != nil {
 		return dst[:at], err

@@ -384,7 +384,7 @@ class Bolt extends Component {
    * anything they fit exactly what the sources emit again, and another number of tasks finds them again; the input is then to be grouped
    * by KeyGroups (KEY_GROUPS in YAML). Without checkpoints they live as long as the worker. What is kept is
    * texts, finite numbers, booleans, arrays and plain objects of these; anything else throws, since it would come back as something else.
-   * Storm's
+   * All that a key has fits into one message (gearstorm.multilang.max.message.bytes, 16 MiB). Storm's
    * own workers know no states. value, list, map and timers (gearstorm_state.js) say what each can do.
    */
   state(tuple) {

@@ -163,7 +163,9 @@ class Value(State):
     anything it fits exactly what the sources emit again, and another number of tasks finds it again; the input is then to be
     grouped by KeyGroups (KEY_GROUPS in YAML). Without checkpoints it lives as long as the worker. A value is None, a bool, int, float,
     str or bytes, or a list, tuple (which comes back as a list) or dict of these; anything else raises, since it would come back as
-    something else. One that you change in place has to be set again to be kept. Storm's own workers know no states: there run() raises.
+    something else. One that you change in place has to be set again to be kept. All that a key has in its states fits into one
+    message (gearstorm.multilang.max.message.bytes, 16 MiB); what would make it larger ends this process, and fails the tuples that it
+    has. Storm's own workers know no states: there run() raises.
 
     default    what get() returns where there is none; called, if it can be
     name       what it is called in checkpoints and `gearstorm state get`; the attribute's name if None
