@@ -86,10 +86,15 @@ func (d *stateDecl) options(v gearcore.Value) error {
 				return wrongType(name, "milliseconds from 1 on", p.Val)
 			}
 			d.ttl.After = time.Duration(min(n, int64(1<<63-1)/int64(time.Millisecond))) * time.Millisecond
-		case "event":
-			d.ttl.EventTime = p.Val.Bool()
-		case "read":
-			d.ttl.OnRead = p.Val.Bool()
+		case "event", "read":
+			if p.Val.Kind() != gearcore.KindBool {
+				return wrongType(name, "true or false", p.Val)
+			}
+			if name == "event" {
+				d.ttl.EventTime = p.Val.Bool()
+			} else {
+				d.ttl.OnRead = p.Val.Bool()
+			}
 		default:
 			return fmt.Errorf("option %q is not known: there are ttl, event and read", name)
 		}

@@ -270,6 +270,7 @@ func TestDeclarationsAreChecked(t *testing.T) {
 	for text, want := range map[string]string{
 		`{}`: "a list of at most 64", `[["x"]]`: "a name, a kind", `[["x","value",{},1]]`: "a name, a kind", `[["x","queue"]]`: "of kind", `[["x","value",5]]`: "a map",
 		`[["x","value",{"ttl":1.5}]]`: "milliseconds", `[["x","value",{"tll":5}]]`: "is not known", `[["x","value",{"read":true}]]`: "without one",
+		`[["x","value",{"ttl":5,"event":"yes"}]]`: "true or false", `[["x","value",{"ttl":5,"read":1}]]`: "true or false",
 		`[["x","clock",{"ttl":5}]]`: "timers have no ttl", `[["x","value",{"ttl":281474976710656}]]`: "", `[["x","map",{"ttl":5,"event":true,"read":true}]]`: "",
 	} {
 		s := newScanner([]byte(text), &Limits{Depth: 9, Values: 99, Digits: 99}, new(gearcore.Chunk))

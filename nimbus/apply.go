@@ -142,7 +142,7 @@ func (n *Nimbus) goBack(ctx context.Context, base *topology, to int64, user, not
 	case to == base.GraphVersion:
 		return nil, invalid("version %d of topology %s is the one that runs", to, base.Name)
 	case !old.Kept:
-		return nil, invalid("version %d of topology %s is not kept any more (%s)", to, base.Name, versionsKeptKey)
+		return nil, invalid("version %d of topology %s is not kept any more: %d with files of their own are (%s)", to, base.Name, base.versionsKept(), versionsKeptKey)
 	}
 	c, code, err := n.readStored(old.Code)
 	if err != nil {

@@ -101,7 +101,10 @@ func (t *topology) userComponents() []string {
 func (n *Nimbus) ask(t *topology, q *stormrpc.StateQuery, wait time.Duration) (id int64, l *inquiry, silent []int32, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.inquiries) >= maxInquiries || !n.leads {
+	if !n.leads {
+		return 0, nil, nil, notLeading("another nimbus leads by now")
+	}
+	if len(n.inquiries) >= maxInquiries {
 		return 0, nil, nil, fmt.Errorf("%d questions about state are open already", maxInquiries)
 	}
 	for id = n.cfg.Now().UnixNano(); n.inquiries[id] != nil; id++ {

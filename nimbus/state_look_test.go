@@ -10,6 +10,24 @@ import (
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
+// A master that leads no longer says so, and not that too much is asked.
+func TestStateIsAskedOfTheLeader(t *testing.T) {
+	c := start(t, nil)
+	c.submitWords("words", oneWorker)
+	n := c.Nimbus
+	topology := mustNamed(t, c, "words")
+	n.mu.Lock()
+	n.leads = false
+	n.mu.Unlock()
+	_, _, _, err := n.ask(topology, &stormrpc.StateQuery{Component: "count"}, time.Second)
+	n.mu.Lock()
+	n.leads = true
+	n.mu.Unlock()
+	if err == nil || !strings.Contains(answer(err), "leads") {
+		t.Errorf("asked: %v", err)
+	}
+}
+
 // TestStateIsAskedOfEveryTask: the question goes to the nodes beside their plans, once, and only workers that have the tasks are heard.
 func TestStateIsAskedOfEveryTask(t *testing.T) {
 	m := startMasters(t, 2, nil)

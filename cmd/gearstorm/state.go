@@ -64,7 +64,7 @@ func stateCommand() *cli.Command {
 }
 
 func stateWaitFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 5 * time.Second, Usage: "how `LONG` to wait for the tasks, a minute at most"}
+	return &cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 5 * time.Second, Usage: "how `LONG` to wait for the tasks of a component, a minute at most"}
 }
 
 // stateRow and stateShown are what -o json shows.
@@ -159,9 +159,11 @@ func showAllStates(c *cli.Context) error {
 			}
 		}
 		if asData {
-			return printData(c, all)
+			err = printData(c, all)
+		} else {
+			err = printAllStates(c.App.Writer, all)
 		}
-		return printAllStates(c.App.Writer, all)
+		return errors.Join(err, all.failure(wait))
 	})
 }
 
@@ -187,7 +189,7 @@ func printAllStates(w io.Writer, all statesShown) error {
 			}
 		}
 		if len(s.Silent) > 0 {
-			fmt.Fprintf(tw, "%s\t(tasks %v did not answer)\n", s.Component, s.Silent)
+			fmt.Fprintf(tw, "%s\t(%s did not answer)\n", s.Component, tasksNamed(s.Silent))
 		}
 	}
 	return tw.Flush()
@@ -209,6 +211,33 @@ func stateOf(a *stormrpc.StateAnswer) stateShown {
 	return s
 }
 
+// failure says that nobody has answered, nil if somebody has.
+func (s *statesShown) failure(wait time.Duration) error {
+	var silent []int32
+	for _, c := range s.Components {
+		if len(c.Rows) > 0 {
+			return nil
+		}
+		silent = append(silent, c.Silent...)
+	}
+	if len(silent) == 0 {
+		return nil
+	}
+	return fmt.Errorf("no component of %s shows state: %s did not answer within %v: they are starting, restarting or busy", s.Topology, tasksNamed(silent), wait)
+}
+
+// tasksNamed names tasks.
+func tasksNamed(tasks []int32) string {
+	texts := make([]string, len(tasks))
+	for i, t := range tasks {
+		texts[i] = fmt.Sprint(t)
+	}
+	if len(texts) == 1 {
+		return "task " + texts[0]
+	}
+	return "tasks " + strings.Join(texts, ", ")
+}
+
 // failure says why what was asked for could not be shown, nil if some of it was.
 func (s *stateShown) failure(wait time.Duration) error {
 	var why []string
@@ -219,7 +248,7 @@ func (s *stateShown) failure(wait time.Duration) error {
 		why = append(why, r.Error)
 	}
 	if len(s.Silent) > 0 {
-		why = append(why, fmt.Sprintf("tasks %v did not answer within %v: they are starting, restarting or busy", s.Silent, wait))
+		why = append(why, fmt.Sprintf("%s did not answer within %v: they are starting, restarting or busy", tasksNamed(s.Silent), wait))
 	}
 	switch slices.Sort(why); {
 	case len(why) > 0:

@@ -18,6 +18,9 @@ type statefulNimbus struct {
 }
 
 func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrpc.StateQuery) (*stormrpc.StateAnswer, error) {
+	if topology == "mute" {
+		return &stormrpc.StateAnswer{Rows: []*stormrpc.StateRow{}, Silent: map[string][]int32{"late": {6}, "silent": {8}}[q.Component]}, nil
+	}
 	if err := n.known(topology, fmt.Sprintf("state %s %s %s %s %d", topology, q.Component, q.GetKey(), q.GetState(), q.WaitMs)); err != nil {
 		return nil, err
 	}
@@ -57,10 +60,14 @@ func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrp
 
 func (n *statefulNimbus) GetTopologyInfoByName(_ context.Context, name string) (*stormrpc.TopologyInfo, error) {
 	ti := &stormrpc.TopologyInfo{ID: name + "-1", Name: name, Errors: map[string][]*stormrpc.ErrorInfo{}}
-	for i, component := range []string{"count", "java", "late", "words", "__acker"} {
+	components := []string{"count", "java", "late", "words", "__acker"}
+	if name == "mute" {
+		components = []string{"late", "silent", "words"}
+	}
+	for i, component := range components {
 		ti.Executors = append(ti.Executors, &stormrpc.ExecutorSummary{ComponentID: component, ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: int32(i + 1), TaskEnd: int32(i + 1)}})
 	}
-	if name != "wc" {
+	if name != "wc" && name != "mute" {
 		return nil, &stormrpc.NotAliveException{Msg: name + " is not alive"}
 	}
 	return ti, nil
@@ -80,14 +87,15 @@ func TestStateCommands(t *testing.T) {
 		{"state get wc count apple --state counts -w 2s", 0, "7\n", "state wc count apple counts 2000"},
 		{"state list wc count", 0, "STATE   KIND   TASKS\ncounts  value  2\nseen    list   2\n", "state wc count   5000"},
 		{"state get wc count pear", 1, `component count of wc has nothing for key "pear"`, "state wc count pear  5000"},
-		{"state get wc count late", 1, "component count of wc: tasks [4] did not answer within 5s", "state wc count late  5000"},
+		{"state get wc count late", 1, "component count of wc: task 4 did not answer within 5s", "state wc count late  5000"},
 		{"state get wc count java", 1, "component count of wc: its state is objects of Java\n", "state wc count java  5000"},
 		{"state get wc count huge", 1, "4     counts  value  (it takes too much)\n", "state wc count huge  5000"},
 		{"state get wc nosuch apple", 1, `has no component "nosuch"`, "state wc nosuch apple  5000"},
 		{"state get nosuch count apple", 1, "nosuch is not alive", "state nosuch count apple  5000"},
 		{"state get wc count", 2, "a key, got 2 arguments", ""},
-		{"state list wc", 0, "COMPONENT  STATE   KIND   TASKS\ncount      counts  value  2\ncount      seen    list   2\njava       (task 5: its state is objects of Java)\nlate       (tasks [6] did not answer)\n",
+		{"state list wc", 0, "COMPONENT  STATE   KIND   TASKS\ncount      counts  value  2\ncount      seen    list   2\njava       (task 5: its state is objects of Java)\nlate       (task 6 did not answer)\n",
 			"state wc count   5000, state wc java   5000, state wc late   5000, state wc words   5000"},
+		{"state list mute", 1, "mute shows state: tasks 6, 8 did not answer within 5s", ""},
 		{"state list", 2, "got 0 arguments", ""},
 		{"state list nosuch", 1, "nosuch is not alive", ""},
 		{"state get wc count apple -w 2h", 2, "-w 2h0m0s: want", ""},

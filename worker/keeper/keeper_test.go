@@ -291,6 +291,14 @@ func TestKeeperPurges(t *testing.T) {
 	}
 }
 
+// What a topology is to start from and is not there is not the store's fault.
+func TestKeeperStartsFromWhatIsNotThere(t *testing.T) {
+	r := start(t, &flaky{}, 1, func(c *Config) { c.From = "nope" })
+	await(t, "it is told", func() bool {
+		return strings.HasPrefix(r.state(), "cannot start from nope: ") && strings.Contains(r.state(), "gearstorm savepoint")
+	})
+}
+
 // A store that is full, or does not answer, costs checkpoints and is named; afterwards all is well.
 func TestKeeperAndAStoreThatFails(t *testing.T) {
 	store := &flaky{}
