@@ -83,7 +83,7 @@ func (t *txnTask[K, V]) Execute(tu gearcore.Tuple, c *gearcore.Collector) error 
 // Inspect implements gearcore.Inspected: the state of this moment, committed or not.
 func (t *txnTask[K, V]) Inspect(q StateQuery) ([]StateEntry, error) {
 	if q.State != "" && q.State != stateName {
-		return nil, fmt.Errorf("there is no state %q: there are [%s]", q.State, stateName)
+		return nil, fmt.Errorf("there is no state %q: there are %s", q.State, stateName)
 	}
 	e := StateEntry{State: stateName, Kind: "value"}
 	if !q.HasKey {
