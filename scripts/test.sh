@@ -26,7 +26,7 @@ integration=$!
 set +m
 trap 'kill -- "-$integration" 2>/dev/null; rm -f "$clusters"' EXIT
 part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 20m -json $(go list ./... | grep -v /integration$) | go run ./scripts/testsum'
-part "race" scripts/race.sh
+part "race" scripts/race.sh quick
 wait "$integration" || { echo "FAIL ./integration"; status=1; }
 part "integration" cat "$clusters"
 if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
