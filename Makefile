@@ -15,7 +15,7 @@ build: ## the gearstorm binary, in bin/
 run: ## a cluster on this machine and the word count over real text. TEXT="files or folders", KILL=spout|split|count|worker
 	@scripts/run.sh
 
-test: ## everything: lint, unit, race, fuzz corpora, integration with the real Storm client and streamparse
+test: ## lint, unit, race, fuzz corpora, integration with the real Storm client and streamparse; what takes long has commands of its own
 	@scripts/test.sh
 
 check: ## what to run before a commit
