@@ -22,6 +22,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/testserver"
 	"github.com/gearstorm/gearstorm/multilang/clients"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -340,14 +341,9 @@ func (l *lines) text() string {
 
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
+	ports, err := testserver.FreePorts(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return ports
 }
