@@ -30,3 +30,10 @@ type Hooks interface {
 	Blocking(task, target TaskID)
 	Blocked(task, target TaskID, d time.Duration)
 }
+
+// LossError is an error of a task that may be that a process in another language was lost.
+type LossError interface {
+	error
+	// Lost says whether it is.
+	Lost() bool
+}

@@ -102,6 +102,19 @@ func submitScaled(t *testing.T, d *daemons, lang string, topo exact.Topology) *s
 	return s
 }
 
+// dies is a script for the counters that ends at once.
+var dies = fstest.MapFS{counters["python"].script: {Data: []byte("import sys; sys.exit(3)\n"), Mode: 0o644}}
+
+// goesBack waits until a version with it has gone back by itself, and says why.
+func (s *scaled) goesBack(ctx context.Context, t *testing.T, version int64) {
+	t.Helper()
+	err := gearstorm.AwaitVersion(ctx, s.name, version, s.o)
+	if !errors.Is(err, gearstorm.ErrWentBack) || !strings.Contains(err.Error(), "component counter died ") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("it went: %v", err)
+	}
+	t.Logf("it went back: %v", err)
+}
+
 // A version whose script ends at once goes back by itself, in place, and says which component died and how; every record counts once.
 func TestChangeToAScriptThatDies(t *testing.T) {
 	t.Parallel()
@@ -110,7 +123,6 @@ func TestChangeToAScriptThatDies(t *testing.T) {
 	const records = 10_000
 	s := submitScaled(t, d, "python", exact.Topology{Records: records, Keys: 13})
 	was := d.workers(t)
-	dies := fstest.MapFS{counters["python"].script: {Data: []byte("import sys; sys.exit(3)\n"), Mode: 0o644}}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	began := time.Now()
@@ -118,11 +130,8 @@ func TestChangeToAScriptThatDies(t *testing.T) {
 	if err != nil || c.Restarts || len(c.Refused) > 0 {
 		t.Fatalf("want a change in place: %v, %v", c, err)
 	}
-	err = gearstorm.AwaitVersion(ctx, s.name, c.Version, s.o)
-	if !errors.Is(err, gearstorm.ErrWentBack) || !strings.Contains(err.Error(), "component counter died ") || !strings.Contains(err.Error(), "exit status 3") {
-		t.Errorf("it went: %v", err)
-	}
-	t.Logf("back after %v: %v", time.Since(began).Round(time.Millisecond), err)
+	s.goesBack(ctx, t, c.Version)
+	t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
 	if err := gearstorm.AwaitVersion(ctx, s.name, c.Version+1, s.o); err != nil {
 		t.Errorf("the version before: %v", err)
 	}
@@ -145,7 +154,6 @@ func TestScriptThatDies(t *testing.T) {
 	d := startDaemons(t, 2)
 	const records = 8000
 	s := submitScaled(t, d, "python", exact.Topology{Records: records, Keys: 13})
-	dies := fstest.MapFS{counters["python"].script: {Data: []byte("import sys; sys.exit(3)\n"), Mode: 0o644}}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	began, bad := time.Now(), s.built(t, 2)
@@ -154,11 +162,8 @@ func TestScriptThatDies(t *testing.T) {
 	if err != nil || !c.Restarts || len(c.Refused) > 0 {
 		t.Fatalf("want a change with a restart: %v, %v", c, err)
 	}
-	err = gearstorm.AwaitVersion(ctx, s.name, c.Version, s.o)
-	if !errors.Is(err, gearstorm.ErrWentBack) || !strings.Contains(err.Error(), "component counter died ") || !strings.Contains(err.Error(), "exit status 3") {
-		t.Errorf("it went: %v", err)
-	}
-	t.Logf("back after %v: %v", time.Since(began).Round(time.Millisecond), err)
+	s.goesBack(ctx, t, c.Version)
+	t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
 	s.visible(t, 2*records)
 	d.must(t, "kill", s.name, "-w", "0")
 

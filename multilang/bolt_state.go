@@ -1,6 +1,7 @@
 package multilang
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -81,10 +82,10 @@ func (b *Bolt) forgetState(r *gearcore.Recovery) error {
 	if err != nil {
 		return err
 	}
-	if err := store.Restore(r); err != nil {
-		return fmt.Errorf("component %s had states at checkpoint %d, and its child declares none: %w", b.child.ctx.Component, r.Epoch, err)
+	if err = store.Restore(r); err != nil {
+		err = fmt.Errorf("component %s had states at checkpoint %d, and its child declares none: %w", b.child.ctx.Component, r.Epoch, err)
 	}
-	return store.Close()
+	return errors.Join(err, store.Close())
 }
 
 // Inspect implements gearcore.Inspected. What the child has changed since its last frame is not seen yet.

@@ -124,7 +124,7 @@ func TestHeldBehindABirth(t *testing.T) {
 	b.finish(1)
 	s.settle(time.Second)
 	next := nextPlan(t, s.plan(), func(g *dag.Graph) {
-		g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "z" })
+		drop("z")(g)
 		p := g.Processor("b")
 		p.Inputs = p.Inputs[:1]
 	})
@@ -179,9 +179,7 @@ func TestSinkThatGoesShowsWhatCounts(t *testing.T) {
 			s := drive(t, pairOf(a, &script{}, &adder{}, sink), nil)
 			s.begin(checkpoint.Order{Generation: 1, Version: 1})
 			s.settle(time.Second)
-			next := nextPlan(t, s.plan(), func(g *dag.Graph) {
-				g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "d" })
-			})
+			next := nextPlan(t, s.plan(), drop("d"))
 			if _, err := s.Apply(onward(s.Engine, next)); err != nil {
 				t.Fatal(err)
 			}
@@ -216,9 +214,7 @@ func TestRunBeforeATaskIsToldToLeave(t *testing.T) {
 	s := drive(t, pairOf(&script{values: []int64{1, 2}}, &script{}, &adder{}, &adder{}), nil)
 	s.begin(checkpoint.Order{Generation: 1, Version: 1})
 	s.settle(time.Second)
-	next := nextPlan(t, s.plan(), func(g *dag.Graph) {
-		g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "d" })
-	})
+	next := nextPlan(t, s.plan(), drop("d"))
 	if _, err := s.Apply(onward(s.Engine, next)); err != nil {
 		t.Fatal(err)
 	}

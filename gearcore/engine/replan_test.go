@@ -47,6 +47,13 @@ func rescale(name string, n int) func(*dag.Graph) {
 	}
 }
 
+// drop takes a component out of a graph.
+func drop(name string) func(*dag.Graph) {
+	return func(g *dag.Graph) {
+		g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == name })
+	}
+}
+
 // onward is the change of an engine that has all tasks to plan next.
 func onward(e *Engine, next *dag.Plan) Change {
 	old := e.roster.Load()
@@ -116,9 +123,7 @@ func TestAddAndRemoveInPlace(t *testing.T) {
 	})
 	<-apply(t, e, onward(e, with))
 	eventually(t, "the new bolt gets some", func() bool { return more.total.Load() > 10000 })
-	<-apply(t, e, onward(e, nextPlan(t, e.plan(), func(g *dag.Graph) {
-		g.Processors = slices.DeleteFunc(g.Processors, func(p *dag.Processor) bool { return p.Name == "more" })
-	})))
+	<-apply(t, e, onward(e, nextPlan(t, e.plan(), drop("more"))))
 	was := seen.total.Load()
 	eventually(t, "tuples go on", func() bool { return seen.total.Load() > was+10000 })
 	e.Deactivate()

@@ -108,10 +108,7 @@ func (c *timed) notRestored(err error) {
 
 // processLost says whether err is that a process was lost.
 func processLost(err error) bool {
-	p, ok := errors.AsType[interface {
-		error
-		Lost() bool
-	}](err)
+	p, ok := errors.AsType[gearcore.LossError](err)
 	return ok && p.Lost()
 }
 

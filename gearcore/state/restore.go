@@ -65,7 +65,7 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	return nil
 }
 
-// untilEnded is a context that ends when the task is about to be closed.
+// untilEnded is a context that ends when nobody wants the task restored any more.
 func untilEnded(r *gearcore.Recovery) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

@@ -76,10 +76,7 @@ func (l *errorLog) add(component string, id gearcore.TaskID, err error) {
 		l.dropped++
 	}
 	told := &stormrpc.WorkerError{Component: component, Message: text, TimeMs: now.UnixMilli(), Task: &task}
-	if e, ok := errors.AsType[interface {
-		error
-		Lost() bool
-	}](err); ok {
+	if e, ok := errors.AsType[gearcore.LossError](err); ok {
 		lost := e.Lost()
 		told.Lost = &lost
 	}
