@@ -377,13 +377,13 @@ class Slow(gearstorm.Spout):
         self.n += 1
         if self.n == 1:
             for i in range(10):
-                time.sleep(0.05)
+                time.sleep(0.3)
                 self.keep_alive()
         if self.n <= 3: self.emit([str(self.n)])
 Slow().run()
 `)
 	}}, func(t *testing.T, _ string, spec Spec) {
-		spec.Timeout = 200 * time.Millisecond
+		spec.Timeout = 2 * time.Second
 		e := startSpout(t, spec)
 		e.activate(true)
 		e.eventually("three emits", func() bool { return len(e.emits) == 3 })

@@ -64,9 +64,9 @@ func TestStateOutgrowsMemory(t *testing.T) {
 			}
 			return ""
 		}
-		await(t, "all records are kept", func() bool { return len(value(fmt.Sprint(countedRecords-1))) > 0 })
-		if got := value("total"); got != fmt.Sprintf("%q", fmt.Sprint(countedRecords)) || rounds.Load() < 2 {
-			t.Errorf("%s records are kept of %d, and the topology began %d times", got, countedRecords, rounds.Load())
+		await(t, "all records are kept after it has gone back", func() bool { return rounds.Load() > 1 && len(value(fmt.Sprint(countedRecords-1))) > 0 })
+		if got := value("total"); got != fmt.Sprintf("%q", fmt.Sprint(countedRecords)) {
+			t.Errorf("%s records are kept of %d", got, countedRecords)
 		}
 		for n := 0; n < countedRecords; n += 97 {
 			if got := value(fmt.Sprint(n)); got != `"`+kept+`"` {

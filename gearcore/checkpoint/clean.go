@@ -30,13 +30,16 @@ func (l *Log) Clean(ctx context.Context, done uint64) (Cleaned, error) {
 	}
 	defer func() { <-l.sweeps }()
 	l.mu.Lock()
-	next, counts := l.chain.next, slices.Clone(l.chain.counts)
+	counts := slices.Clone(l.chain.counts)
 	l.mu.Unlock()
 	kept := counts[max(0, len(counts)-l.conf.Keep):]
 	if len(kept) == 0 {
 		return c, nil // the beginning is needed still
 	}
-	err := l.cleanRecords(ctx, kept[0].number, next, &c)
+	err := l.cleanRecords(ctx, kept[0].number, &c)
+	if errors.Is(err, errOpen) {
+		return c, nil // what the record makes count may be needed: the next cleaning knows
+	}
 	if err == nil {
 		err = l.cleanEpochs(ctx, kept, done, &c)
 	}
@@ -47,14 +50,14 @@ func (l *Log) Clean(ctx context.Context, done uint64) (Cleaned, error) {
 }
 
 // cleanRecords removes those before first, from the oldest on, so that what is left is never without its end or with a gap.
-func (l *Log) cleanRecords(ctx context.Context, first, next uint64, c *Cleaned) error {
+func (l *Log) cleanRecords(ctx context.Context, first uint64, c *Cleaned) error {
 	list, err := l.conf.Store.List(ctx, l.area.dir("log"))
 	if err != nil {
 		return err
 	}
 	for _, o := range list {
-		if n, ok := number(o.Name, l.area.dir("log")); !ok || n >= next && !l.wrote(n) {
-			return fmt.Errorf("%w: %s was not written here", ErrFenced, o.Name)
+		if err := l.wrote(ctx, o.Name); err != nil {
+			return err
 		}
 	}
 	for _, o := range list {
@@ -69,11 +72,28 @@ func (l *Log) cleanRecords(ctx context.Context, first, next uint64, c *Cleaned) 
 	return nil
 }
 
-// wrote says whether record n, which was not there when cleaning began, is one of this Log.
-func (l *Log) wrote(n uint64) bool {
+// errOpen says that a record of this Log is there whose write has not returned, or had no answer.
+var errOpen = errors.New("it is not known yet what became of a record")
+
+// wrote returns nil if the record of that name is one that this Log knows, errOpen if it is another that it wrote, and else ErrFenced.
+func (l *Log) wrote(ctx context.Context, name string) error {
+	n, ok := number(name, l.area.dir("log"))
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return n < l.chain.next
+	next := l.chain.next
+	l.mu.Unlock()
+	if ok && n < next {
+		return nil
+	}
+	if ok {
+		r, err := readRecord(ctx, l.conf.Store, l.area, n)
+		if err == nil && r.Writer == l.writer {
+			return fmt.Errorf("%w: %s", errOpen, name)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %s was not written here", ErrFenced, name)
 }
 
 // cleanEpochs removes manifests, then files. Files are listed before it is known what is needed, and what other topologies hold
@@ -194,8 +214,8 @@ func (l *Log) Purge(ctx context.Context) error {
 		return fmt.Errorf("remove the checkpoints of %s: %w", l.conf.Topology, err)
 	}
 	for _, o := range list {
-		if n, ok := number(o.Name, l.area.dir("log")); !ok || n >= l.chain.next {
-			return fmt.Errorf("%w: %s was not written here", ErrFenced, o.Name)
+		if err := l.wrote(ctx, o.Name); err != nil && !errors.Is(err, errOpen) {
+			return err
 		}
 	}
 	l.fenced = true

@@ -169,6 +169,57 @@ func TestCleanIsFenced(t *testing.T) {
 	}
 }
 
+// putting calls written for each record that is there while its writer does not know yet.
+type putting struct {
+	checkpoint.Store
+	written func() error
+}
+
+func (p putting) PutIfAbsent(ctx context.Context, name string, content []byte) error {
+	if err := p.Store.PutIfAbsent(ctx, name, content); err != nil {
+		return err
+	}
+	if !strings.Contains(name, "/log/") {
+		return nil
+	}
+	return p.written()
+}
+
+// A record of its own that it has no answer for yet is not another's; nothing is removed until it knows.
+func TestCleanBesideAWrite(t *testing.T) {
+	s := putting{new(checkpoint.Memory), func() error { return nil }}
+	l := open(t, &s)
+	begin(t, l)
+	for e := uint64(1); e <= 5; e++ {
+		commit(t, l, &s, "t", e)
+	}
+	s.written = func() error {
+		c, err := l.Clean(t.Context(), 5)
+		if c != (checkpoint.Cleaned{}) {
+			t.Errorf("while a record is written, %+v is cleaned", c)
+		}
+		return err
+	}
+	commit(t, l, &s, "t", 6)
+	if c := clean(t, l, 6); c.Records == 0 {
+		t.Errorf("after it, %+v is cleaned", c)
+	}
+	lost := errors.New("no answer")
+	s.written = func() error { return lost }
+	if _, err := l.Commit(t.Context(), manifest(7)); !errors.Is(err, lost) {
+		t.Fatalf("without an answer it gets %v", err)
+	}
+	if c := clean(t, l, 7); c != (checkpoint.Cleaned{}) {
+		t.Errorf("while it is not known whether 7 counts, %+v is cleaned", c)
+	}
+	if err := l.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := have(t, &s, "t"); got != "" {
+		t.Errorf("there is %q", got)
+	}
+}
+
 // What a damaged manifest needs nobody knows, so no file goes.
 func TestCleanStopsAtDamage(t *testing.T) {
 	s := new(checkpoint.Memory)

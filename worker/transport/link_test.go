@@ -316,11 +316,11 @@ func TestSilentPeerIsNoticed(t *testing.T) {
 	}()
 	a.to(ln.Addr().String(), 4)
 	await(t, "silence ends the connection", func() bool { return conns.Load() > 1 && a.Stats().Disconnects.Load() > 0 })
-	idle := start(t, "idle", func(c *Config) { c.IdleTimeout = 100 * time.Millisecond })
+	idle := start(t, "idle", func(c *Config) { c.IdleTimeout = 2 * time.Second }) // which a busy machine does not take for a pause
 	idle.to(b.Addr().String(), 4)
 	await(t, "link is up", idle.Ready)
 	before := b.Stats().BytesIn.Load()
-	await(t, "an idle link is kept up by pings", func() bool { return b.Stats().BytesIn.Load() >= before+20*9 })
+	await(t, "an idle link is kept up by pings", func() bool { return b.Stats().BytesIn.Load() >= before+6*9 })
 	if idle.Stats().Disconnects.Load() != 0 {
 		t.Error("an idle link broke")
 	}
