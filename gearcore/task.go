@@ -70,6 +70,13 @@ type Starter interface {
 	Started() bool
 }
 
+// Riser is implemented by tasks and sources that can be restored only once something is up that Open does not wait for: a process, say. In a
+// topology with checkpoints a graph that they come with is prepared when it is, so that the tasks of the graph before work until then.
+type Riser interface {
+	// Up reports whether it is, or was once, or nothing will come of it. It is called like the methods of Task, when Open has returned and whenever something is posted (Async).
+	Up() bool
+}
+
 // Context tells a task who and where it is. It is shared read-only.
 type Context struct {
 	TopologyID   string

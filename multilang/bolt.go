@@ -37,6 +37,7 @@ var (
 	_ gearcore.Task         = (*Bolt)(nil)
 	_ gearcore.Checkpointed = (*Bolt)(nil)
 	_ gearcore.Starter      = (*Bolt)(nil)
+	_ gearcore.Riser        = (*Bolt)(nil)
 )
 
 // Open starts the child and returns without waiting for it.
@@ -153,6 +154,9 @@ func (b *Bolt) take(s *session) error {
 
 // Started implements gearcore.Starter.
 func (b *Bolt) Started() bool { return b.begun.Load() }
+
+// Up implements gearcore.Riser: Restore waits for a child that has answered the handshake, and fails with one that is lost.
+func (b *Bolt) Up() bool { return b.child != nil && b.child.up() }
 
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (b *Bolt) Close() {

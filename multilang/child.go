@@ -52,6 +52,7 @@ type child struct {
 	last    *ChildError   // how, the last time
 	lastOf  *session      // and which; nil: it did not start
 	news    chan struct{} // closed when any of these is another
+	turn    func()        // ends its turn to start
 }
 
 // ChildError tells how a child was lost. Its inputs in flight were failed and it is started again.
@@ -102,7 +103,7 @@ func newChild(spec Spec, ctx *gearcore.Context, async *gearcore.Async, h host, b
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), news: make(chan struct{}), pidDir: ctx.PidDir}
+	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), news: make(chan struct{}), turn: func() {}, pidDir: ctx.PidDir}
 	c.msgpack = UsesMsgpack(spec.Command, ctx.Conf)
 	if c.pidDir == "" {
 		if c.pidDir, err = os.MkdirTemp("", "gearstorm-pids-"); err != nil {
@@ -125,10 +126,14 @@ func (c *child) removeDir() {
 
 // run keeps the child alive until close or the executor's end.
 func (c *child) run() {
+	if !c.takeTurn() {
+		return
+	}
 	wait := newBackoff(c.spec.FirstBackoff, c.spec.MaxBackoff)
 	for restarts := 1; ; restarts++ {
 		began := time.Now()
 		s, lost := c.live()
+		c.endTurn()
 		select {
 		case <-c.stop:
 			return
@@ -252,6 +257,7 @@ func (c *child) greet(s *session) {
 	defer c.mu.Unlock()
 	c.greeted = s
 	c.newsLocked()
+	c.turn()
 }
 
 // lose notes that s was lost.
@@ -265,6 +271,29 @@ func (c *child) lose(s *session, lost *ChildError) {
 func (c *child) newsLocked() {
 	close(c.news)
 	c.news = make(chan struct{})
+}
+
+// up says whether it is known what becomes of a process: one has answered the handshake, or was lost.
+func (c *child) up() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.greeted != nil || c.losses > 0
+}
+
+// takeTurn waits until the child may start for the first time; false: close came first.
+func (c *child) takeTurn() bool {
+	end, ok := c.spec.Turns.take(c.stop)
+	c.mu.Lock()
+	c.turn = end
+	c.mu.Unlock()
+	return ok
+}
+
+// endTurn lets others start.
+func (c *child) endTurn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn()
 }
 
 // renew returns a session that has answered the handshake and is not old, which is ended, without a word to the host. old may

@@ -48,6 +48,8 @@ type Spec struct {
 	Plain bool
 	// Grace is how long a child may take to end on SIGTERM before its group is killed. Default 2 s.
 	Grace time.Duration
+	// Turns, if not nil, is waited for before the child starts for the first time; other children may share it. Default: it starts at once.
+	Turns *Turns
 	// FirstBackoff and MaxBackoff bound the wait before a lost child is started again. Defaults 100 ms and 30 s.
 	FirstBackoff, MaxBackoff time.Duration
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -59,8 +60,9 @@ type taskMaker struct {
 	multilang   func(*multilang.Spec)     // changes the spec of a shell component; may be nil
 	java        *javaSide                 // nil where nothing is written in Java, or nothing can be
 	set         *settings
-	timed       *timed // nil where the topology has no clock
-	later       bool   // others run beside the tasks that it makes, and do not stop because one cannot be made
+	timed       *timed           // nil where the topology has no clock
+	later       bool             // others run beside the tasks that it makes, and do not stop because one cannot be made
+	turns       *multilang.Turns // of children that come while others are at work
 }
 
 // newHost makes everything but starts nothing. remote is nil when all tasks are local.
@@ -80,7 +82,7 @@ func newHost(m taskMaker, local []dag.Executor, remote func(gearcore.TaskID) eng
 	}
 	m.table, m.confs = h.table, map[string]map[string]any{}
 	m.useCode(m.codeDir, m.codeVersion)
-	m.set = &h.set
+	m.set, m.turns = &h.set, multilang.NewTurns(runtime.GOMAXPROCS(0)/2)
 	if m.java != nil {
 		m.java.local.Store(&m.local)
 	}
@@ -181,6 +183,9 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 	case p.Impl.Kind == dag.ImplShell:
 		spec := multilang.FromGraph(m.plan.Graph, p)
 		spec.Metrics = m.table
+		if m.later {
+			spec.Turns = m.turns
+		}
 		if m.multilang != nil {
 			m.multilang(&spec)
 		}

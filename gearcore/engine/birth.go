@@ -11,8 +11,8 @@ import (
 )
 
 // Births. In a topology with checkpoints another graph comes into force at a checkpoint, so that each tuple is counted by one of the
-// two graphs. Apply makes and opens what comes, and nothing else (roster.next). When all workers have, the coordinator orders the
-// birth (Order.Birth), and the checkpoint once all have heard of it. Each task goes over for itself:
+// two graphs. Apply makes and opens what comes, and nothing else (roster.next). When all workers have, and what it needs beside itself is up
+// (gearcore.Riser), the coordinator orders the birth (Order.Birth), and the checkpoint once all have heard of it. Each task goes over for itself:
 //
 //	one that stays   sends its marker by the old routes, and goes over to the new ones behind it. Senders that only the new graph has
 //	                 count as having sent theirs: what comes of them before is set aside.
@@ -22,7 +22,7 @@ import (
 // Order.Version says that the checkpoint counts: then next is the roster, and who is not in it leaves. A generation that begins before
 // the birth is ordered begins by the old graph, any later one by the new.
 
-// Staged is the version of the newest graph whose tasks here are all made and opened.
+// Staged is the version of the newest graph whose tasks here are all made and opened, and fit to be restored.
 func (e *Engine) Staged() int64 {
 	r := e.roster.Load()
 	e.mu.Lock()

@@ -80,7 +80,8 @@ type executor struct {
 	onTrial     bool  // it came with another graph, which may be taken back
 	unopened    error // what Open said, if it failed and has not ended the engine yet; owned by the run
 	unopenedAt  time.Duration
-	tasks       []*task // ascending; not always without gaps
+	risesBy     time.Duration // when what its tasks wait for is not waited for any more (gearcore.Riser); 0: they are not open yet
+	tasks       []*task       // ascending; not always without gaps
 
 	mu       sync.Mutex
 	state    state         // guarded by mu

@@ -48,7 +48,7 @@ func (x *executor) prepared() bool {
 			return false
 		}
 	}
-	if !x.counted {
+	if !x.counted && x.risen() {
 		x.counted = true
 		x.e.countOpened(x)
 	}
@@ -57,6 +57,30 @@ func (x *executor) prepared() bool {
 	}
 	x.opened = x.timed == nil || x.timed.ready()
 	return x.opened
+}
+
+// risenWithin is how long the birth of a graph waits for what its tasks need beside themselves (gearcore.Riser). Then they wait for it in Restore.
+const risenWithin = 20 * time.Second
+
+// risen says whether the birth of the graph that x came with, whose tasks are open, may go on as far as they are concerned.
+func (x *executor) risen() bool {
+	if !x.onTrial || x.timed == nil || x.timed.restored || x.up() {
+		return true
+	}
+	now := x.e.cfg.Clock.Now()
+	if x.risesBy == 0 {
+		x.risesBy = now + risenWithin
+		x.e.timers.add(timer{at: x.risesBy, x: x, what: evStatus})
+	}
+	return now >= x.risesBy
+}
+
+// up says whether all is there that the tasks of x need to be restored.
+func (x *executor) up() bool {
+	return !slices.ContainsFunc(x.tasks, func(t *task) bool {
+		r, ok := t.user().(gearcore.Riser)
+		return ok && !r.Up()
+	})
 }
 
 // takenBackWithin is how long a graph with a task that cannot be opened may take to be taken back.
