@@ -35,7 +35,7 @@
 //	update.go    changes while workers run        fetch.go     what a topology consists of
 //	store.go     blobs by content                 store_load.go  how one gets there
 //	link.go      names that lead to blobs         tries.go     transfers that fail for a while
-//	former.go    what stays of earlier versions   compiled.go  and what children compiled
+//	former.go    what stays of earlier versions
 //	unpack.go, zip.go, tar.go, gobinary.go        archives
 //
 // # Goroutines

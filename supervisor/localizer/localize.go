@@ -183,9 +183,6 @@ func (c *Cache) place(tmp, topology string, e *entry, rec *record) error {
 	if err := keepCode(tmp, dir, rec.CodeVersion); err != nil {
 		c.cfg.Log.Warn("workers that start just now may not find their code", "topology", topology, "err", err)
 	}
-	if err := carryCompiled(tmp, dir, rec); err != nil {
-		c.cfg.Log.Warn("scripts are compiled anew", "topology", topology, "err", err)
-	}
 	if err := swap(tmp, dir); err != nil {
 		return err
 	}
