@@ -9,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -104,7 +105,13 @@ func TimingOf(c conf.Conf) (t Timing, err error) {
 	if t.From, err = c.StringOr(CheckpointFromKey, ""); err != nil {
 		return t, invalid("%v", err)
 	}
-	if t.From != "" && !t.Checkpoints() {
+	if t.From == "" {
+		return t, nil
+	}
+	if err := checkpoint.CheckStart(t.From); err != nil {
+		return t, invalid("%s: %v", CheckpointFromKey, err)
+	}
+	if !t.Checkpoints() {
 		return t, invalid("%s is %s, but the topology makes no checkpoints: set %s", CheckpointFromKey, t.From, CheckpointIntervalKey)
 	}
 	return t, nil

@@ -43,6 +43,7 @@ func TestTiming(t *testing.T) {
 		{"a password", conf.Conf{CheckpointStoreKey: "webhdfs://me:secret@h:1/x"}, usual, "secrets of the store are credentials"},
 		{"a name node", conf.Conf{CheckpointStoreKey: "swebhdfs://me@h:1/x"}, with(func(u *Timing) { u.Store = "swebhdfs://me@h:1/x" }), ""},
 		{"a long store", conf.Conf{CheckpointStoreKey: "file:///" + strings.Repeat("x", 2000)}, usual, "want one as"},
+		{"from what has no such name", conf.Conf{CheckpointIntervalKey: int64(1000), CheckpointFromKey: "words-1/last"}, usual, `gearstorm.checkpoint.from: start from "words-1/last": want the name`},
 		{"from, without checkpoints", conf.Conf{CheckpointFromKey: "before"}, usual, "set gearstorm.checkpoint.interval.ms"},
 	} {
 		got, err := TimingOf(conf.Merge(conf.Defaults(), c.conf))

@@ -71,6 +71,7 @@ const (
 	NoticeBorn    NoticeKind = "born"     // all tasks of graph version Count are at work, Took after that checkpoint was cut
 	NoticeCleaned NoticeKind = "cleaned"  // Count objects were removed
 	NoticeStore   NoticeKind = "store"    // the store did not do what it was asked, because of Why; it is asked again
+	NoticeStart   NoticeKind = "start"    // what the topology is to start from cannot be had, because of Why; it is asked for again
 	NoticeAlarm   NoticeKind = "alarm"    // Count checkpoints in a row were given up, the last because of Why
 	NoticeRelief  NoticeKind = "relieved" // the alarm is over
 )

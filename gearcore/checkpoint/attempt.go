@@ -205,6 +205,10 @@ func (c *Coordinator) failed(now time.Duration, f Failed) {
 	default:
 		c.fails++
 		c.pause = now + min(500*time.Millisecond<<min(c.fails, 10), 10*time.Second)
-		c.tell(Notice{Kind: NoticeStore, Why: f.Err.Error()})
+		kind, why := NoticeStore, f.Err
+		if start, ok := errors.AsType[startError](f.Err); ok {
+			kind, why = NoticeStart, start
+		}
+		c.tell(Notice{Kind: kind, Why: why.Error()})
 	}
 }

@@ -22,6 +22,12 @@ func place(from string) (string, error) {
 	return areaOf(from[:i]).manifest(epoch), nil
 }
 
+// CheckStart says whether a topology may be told to start from that: LogConfig.From.
+func CheckStart(from string) error {
+	_, err := place(from)
+	return err
+}
+
 // CheckSavepoint says whether name may be that of a savepoint.
 func CheckSavepoint(name string) error {
 	if err := checkSegment(name); err != nil || len(name) > 100 {
@@ -111,10 +117,15 @@ func (l *Log) adopt(ctx context.Context) error {
 		return err
 	}
 	if err := l.adoptFrom(ctx, name); err != nil {
-		return fmt.Errorf("start from %s: %w", l.conf.From, err)
+		return startError{fmt.Errorf("start from %s: %w", l.conf.From, err)}
 	}
 	return nil
 }
+
+// startError says that what the topology is to start from cannot be had.
+type startError struct{ error }
+
+func (e startError) Unwrap() error { return e.error }
 
 func (l *Log) adoptFrom(ctx context.Context, name string) error {
 	s := l.conf.Store

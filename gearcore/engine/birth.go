@@ -183,12 +183,12 @@ func (c *timed) replan() {
 		}
 	}
 	was := map[gearcore.TaskID]bool{}
-	for _, r := range c.receivers {
-		was[r.task] = true
+	for _, id := range c.receivers {
+		was[id] = true
 	}
 	c.receivers, c.ways = receiversOf(plan, c.x.component), nil
 	for i, o := range c.outboxes() {
-		if id := c.receivers[i].task; !was[id] {
+		if id := c.receivers[i]; !was[id] {
 			c.join(o)
 		}
 	}

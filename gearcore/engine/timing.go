@@ -74,7 +74,7 @@ type timed struct {
 	state   gearcore.Checkpointed
 	commits gearcore.Committer
 
-	receivers []receiver
+	receivers []gearcore.TaskID
 	ways      []*outbox // to them, made when first needed
 
 	drain drain
@@ -114,12 +114,6 @@ type timed struct {
 	showing sync.Mutex
 	shown   shown // guarded by showing
 	stand   stand // guarded by epochs.reporting
-}
-
-// receiver is a task that gets something from another, and whether that takes room.
-type receiver struct {
-	task  gearcore.TaskID
-	bound bool
 }
 
 // newTimed returns what x, an executor with its task, has in a timed topology.
@@ -185,9 +179,9 @@ func isBack(p *dag.Plan, sid gearcore.StreamID, to *dag.Processor) bool {
 }
 
 // receiversOf returns the tasks that get something from those of a component, by a plan.
-func receiversOf(p *dag.Plan, component string) []receiver {
+func receiversOf(p *dag.Plan, component string) []gearcore.TaskID {
 	seen := map[string]bool{}
-	var out []receiver
+	var out []gearcore.TaskID
 	for _, o := range p.Graph.Processor(component).Outputs {
 		sid, _ := p.Stream(component, o.Stream)
 		for _, r := range p.Routes[sid] {
@@ -195,9 +189,7 @@ func receiversOf(p *dag.Plan, component string) []receiver {
 				continue
 			}
 			seen[r.Target.Name] = true
-			for _, id := range r.Tasks {
-				out = append(out, receiver{id, !r.Back})
-			}
+			out = append(out, r.Tasks...)
 		}
 	}
 	return out
@@ -207,8 +199,8 @@ func receiversOf(p *dag.Plan, component string) []receiver {
 func (c *timed) outboxes() []*outbox {
 	if c.ways == nil && len(c.receivers) > 0 {
 		c.ways = make([]*outbox, len(c.receivers))
-		for i, r := range c.receivers {
-			c.ways[i] = c.x.box(r.task, r.bound)
+		for i, id := range c.receivers {
+			c.ways[i] = c.x.box(id, true)
 		}
 	}
 	return c.ways

@@ -197,7 +197,7 @@ func TestTooLargeIsRefused(t *testing.T) {
 }
 
 // TestFullDisk fills a disk of 8 MB below pebble: the operation that meets it ends with an error that says so, and so does everything after
-// it; a Store on a disk with room then has the last checkpoint.
+// it; a Store on a disk with room then has the last checkpoint, and so has the same one once there is room again.
 func TestFullDisk(t *testing.T) {
 	disk := testdisk.Small(t, "8m")
 	if disk == "" {
@@ -227,6 +227,18 @@ func TestFullDisk(t *testing.T) {
 	}
 	if _, err := s.Freeze(2); err == nil || s.Err() == nil {
 		t.Error("a broken store is frozen")
+	}
+	if err := s.Restore(recovery(part, vault)); err != nil || s.Err() != nil {
+		t.Fatalf("restore after a full disk: %v, %v", err, s.Err())
+	}
+	for i := range 5000 { // again on the disk
+		v.Set(benchKey(i), text(i))
+		if err := s.Trim(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x, ok := v.Get(benchKey(9)); !ok || x != text(9) || s.disk == nil {
+		t.Errorf("it goes on with %q, on a disk: %v", x, s.disk != nil)
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)

@@ -93,6 +93,7 @@ func (s *Store) clear(r *gearcore.Recovery) error {
 	if s.first < 0 || s.last >= gearcore.KeyGroups {
 		return fmt.Errorf("restore the state of %s: key groups %d to %d", s.cfg.Name, s.first, s.last)
 	}
+	s.broken = s.unfit
 	return s.broken
 }
 

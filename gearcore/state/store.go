@@ -39,7 +39,8 @@ type Store struct {
 	first, last int // its key groups
 	tables      []anyTable
 	handles     []handle
-	broken      error
+	unfit       error // what is wrong with its handles
+	broken      error // that, or what has failed since the last Restore
 	eventTime   gearcore.Watermark
 	checkSize   bool // entries have come since the size was looked at
 	peeking     bool // what is read is shown to people
@@ -112,17 +113,23 @@ func (s *Store) register(t anyTable) {
 	name, _ := t.path()
 	for _, o := range s.tables {
 		if other, _ := o.path(); other == name {
-			s.broken = cmp.Or(s.broken, fmt.Errorf("state of %s: two handles are called %q", s.cfg.Name, name))
+			s.refuse(fmt.Errorf("two handles are called %q", name))
 		}
 	}
 	if name == "" || len(s.tables) == maxTables {
-		s.broken = cmp.Or(s.broken, fmt.Errorf("state of %s: a handle without a name, or more than %d", s.cfg.Name, maxTables))
+		s.refuse(fmt.Errorf("a handle without a name, or more than %d", maxTables))
 	}
 	t.setID(uint16(len(s.tables)))
 	s.tables = append(s.tables, t)
 }
 
-// Err is what has broken the Store, if anything.
+// refuse notes what is wrong with handles: the first of that counts, whatever is restored.
+func (s *Store) refuse(err error) {
+	s.unfit = cmp.Or(s.unfit, fmt.Errorf("state of %s: %w", s.cfg.Name, err))
+	s.broken = s.unfit
+}
+
+// Err is what has broken the Store, if anything. Restore mends what a failure of the disk broke.
 func (s *Store) Err() error { return s.broken }
 
 // SetEventTime tells the clock of TTLs by event time; it does not go back.
@@ -168,7 +175,7 @@ func Rescue(err *error) {
 	}
 }
 
-// fail breaks the Store for good.
+// fail breaks the Store until it is restored.
 func (s *Store) fail(err error) {
 	s.broken = cmp.Or(s.broken, fmt.Errorf("state of %s: %w", s.cfg.Name, err))
 	panic(&Failure{s.broken})

@@ -71,8 +71,8 @@ func newTable[K comparable, V any](s *Store, kind, name string, keys KeyCodec[K]
 	}
 	s.register(t)
 	for _, c := range []any{keys, vals} {
-		if c, ok := c.(interface{ Err() error }); ok && c.Err() != nil && s.broken == nil {
-			s.broken = fmt.Errorf("state of %s: handle %q: %w", s.cfg.Name, name, c.Err())
+		if c, ok := c.(interface{ Err() error }); ok && c.Err() != nil {
+			s.refuse(fmt.Errorf("handle %q: %w", name, c.Err()))
 		}
 	}
 	t.prepare()
@@ -85,7 +85,7 @@ func (t *table[K, V]) prepare() {
 	t.read, err = t.vals.Reader(t.vals.Schema())
 	t.readKey, keyErr = t.keys.Reader(t.keys.Schema())
 	if err = cmp.Or(err, keyErr); err != nil {
-		t.store.broken = cmp.Or(t.store.broken, fmt.Errorf("state of %s: handle %q: %w", t.store.cfg.Name, t.name, err))
+		t.store.refuse(fmt.Errorf("handle %q: %w", t.name, err))
 	}
 	t.owned = func(k K) K { return k }
 	if c, ok := t.keys.(interface{ Own(K) K }); ok {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gearstorm/gearstorm/internal/freeport"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 )
 
@@ -92,7 +93,7 @@ func New(cfg Config) (c *Cluster, err error) {
 			return nil, err
 		}
 	}
-	ports, err := freePorts(c.net.Outside(), cfg.Slots+2)
+	ports, err := freeport.Find(c.net.Outside(), cfg.Slots+2)
 	if err != nil {
 		return nil, err
 	}

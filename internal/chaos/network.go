@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os/exec"
 )
 
@@ -60,20 +59,6 @@ func (s loopbackSite) enter() error       { return nil }
 func (s loopbackSite) Cut() error         { return ErrUncut }
 func (s loopbackSite) CutTo(_ Site) error { return ErrUncut }
 func (s loopbackSite) Heal() error        { return nil }
-
-// freePorts returns n different ports that are free at the address, or were a moment ago.
-func freePorts(addr string, n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
-		if err != nil {
-			return nil, fmt.Errorf("look for a free port: %w", err)
-		}
-		defer l.Close() // all at once in the end, so that no port comes twice
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}
 
 // process is a program of a cluster that this process started. It is killed with this process, however that ends.
 type process struct {

@@ -6,7 +6,7 @@ const module = "github.com/gearstorm/gearstorm"
 // layers lists packages from the bottom up, by path below the module ("" is the root package). A package may import
 // packages of strictly lower layers, and of its own layer what siblings allows.
 var layers = [][]string{
-	{"internal/budget", "internal/gist", "internal/pause", "thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
+	{"internal/budget", "internal/freeport", "internal/gist", "internal/pause", "thrift/stormrpc", "gearcore", "compat/conf", "compat/classfile", "compat/javaser", "supervisor/isolate", "multilang/clients"},
 	{"compat/classfile/classfiletest", "thrift/wire", "internal/raced", "internal/seeds", "internal/simnet", "internal/testdisk", "internal/testserver", "internal/transcript", "supervisor/isolate/cgroup", "supervisor/isolate/shim", "gearcore/dag", "gearcore/codec", "gearcore/state", "gearcore/window", "gearcore/connect", "ackers"},
 	{"multilang", "multilang/jvmhost", "internal/cluster", "internal/metrics", "internal/cephtest", "internal/hdfstest", "internal/kafkatest", "internal/redistest", "gearcore/connect/connecttest", "gearcore/connect/outbox", "gearcore/connect/file", "nimbus/schedule", "nimbus/blobstore", "worker/transport"},
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/checkpoint/", "gearcore/clock", "gearcore/stream", "gearcore/connect/kafka", "gearcore/connect/redis", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},

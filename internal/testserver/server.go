@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gearstorm/gearstorm/internal/freeport"
 )
 
 // ErrMissing says that java or the jars are not there.
@@ -70,26 +69,8 @@ func Start[S any](ctx context.Context, limit time.Duration, start func(context.C
 	}
 }
 
-// Ports below those that the kernel gives to whoever asks for any, so that no connection or listener of another test takes one meanwhile.
-const firstPort, lastPort = 12_000, 32_000
-
 // FreePorts finds loopback ports that were free a moment ago.
-func FreePorts(n int) ([]int, error) {
-	var out []int
-	for tries := 0; len(out) < n; tries++ {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			if tries > 100*n {
-				return nil, err
-			}
-			continue
-		}
-		defer l.Close() // all at once in the end, so that no port comes twice
-		out = append(out, port)
-	}
-	return out, nil
-}
+func FreePorts(n int) ([]int, error) { return freeport.Find("127.0.0.1", n) }
 
 // Launcher starts processes from one thread that lives as long as they should: the kernel ends a child with the thread that
 // started it, and Go ends threads as it likes.

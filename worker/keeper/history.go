@@ -92,7 +92,7 @@ func partOf(c *checkpoint.Component) *stormrpc.CheckpointPart {
 // levels are those of notices in the log; others are for everybody.
 var levels = map[checkpoint.NoticeKind]slog.Level{
 	checkpoint.NoticeCut: slog.LevelDebug, checkpoint.NoticeCommit: slog.LevelDebug, checkpoint.NoticeDropped: slog.LevelWarn,
-	checkpoint.NoticeStore: slog.LevelWarn, checkpoint.NoticeFell: slog.LevelWarn, checkpoint.NoticeAlarm: slog.LevelError,
+	checkpoint.NoticeStore: slog.LevelWarn, checkpoint.NoticeStart: slog.LevelWarn, checkpoint.NoticeFell: slog.LevelWarn, checkpoint.NoticeAlarm: slog.LevelError,
 }
 
 // noticed tells people what the coordinator notes.
@@ -113,7 +113,7 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 	case checkpoint.NoticeCut:
 		k.history.begin(n.Epoch)
 	case checkpoint.NoticeCommit:
-		k.trouble = ""
+		k.trouble, k.unstarted = "", false
 		k.figures.Committed++
 		k.figures.Epoch, k.figures.Took, k.figures.Bytes = n.Epoch, n.Took, n.Bytes
 		took, clock, parts := n.Took.Milliseconds(), k.history.clock, k.history.parts
@@ -135,9 +135,10 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 			why = "savepoint " + n.Name + ": " + why
 		}
 		k.saves.answer(n.Name, nil, why)
-	case checkpoint.NoticeStore:
-		if k.trouble != n.Why {
-			k.trouble = n.Why
+	case checkpoint.NoticeStore, checkpoint.NoticeStart:
+		known := k.trouble == n.Why
+		k.trouble, k.unstarted = n.Why, n.Kind == checkpoint.NoticeStart
+		if !known {
 			return fmt.Errorf("the store of checkpoints %s: %s", k.cfg.Where, n.Why)
 		}
 	case checkpoint.NoticeFell:
@@ -150,7 +151,7 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 		if k.why != "" {
 			k.figures.Rollbacks++
 		}
-		k.trouble, k.why, k.rests = "", n.Why, ""
+		k.trouble, k.unstarted, k.why, k.rests = "", false, n.Why, ""
 		k.figures.Epoch = n.Epoch
 	}
 	return nil

@@ -36,16 +36,13 @@ func (k *Keeper) Timing() *stormrpc.TopologyTiming {
 	return t
 }
 
-// cannotStart begins what a checkpoint.Log says of that.
-const cannotStart = "start from "
-
 // stateLocked says in words what the topology does.
 func (k *Keeper) stateLocked() string {
 	switch {
 	case k.cfg.Store == nil:
 		return "running"
-	case strings.Contains(k.trouble, cannotStart): // what gearstorm.checkpoint.from names cannot be had
-		return "cannot " + k.trouble[strings.Index(k.trouble, cannotStart):]
+	case k.unstarted:
+		return "cannot " + k.trouble
 	case k.trouble != "":
 		return "waits for its store: " + k.trouble
 	case k.rests != "":

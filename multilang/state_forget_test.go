@@ -1,0 +1,57 @@
+package multilang
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
+)
+
+// TestForgottenStates has a program that declares no states follow one that kept some: only where all of them may be forgotten.
+func TestForgottenStates(t *testing.T) {
+	vault := memVault{}
+	var part gearcore.Part
+	before := startKeeper(t, keepers["python"](t), dag.KeyGroups, map[string]any{})
+	before.says("a")
+	before.onBolt(func(b *Bolt) error {
+		f, err := b.Freeze(1)
+		if err == nil {
+			part, err = f.Save(t.Context(), vault)
+		}
+		return err
+	})
+	for _, c := range []struct {
+		name   string
+		forget []any
+		errs   []string // "": it begins
+	}{
+		{"none", nil, []string{"component me had states at checkpoint 1, and its child declares none", "gearstorm.state.forget: ["}},
+		{"one of three", []any{"total"}, []string{"its child declares none", "gearstorm.state.forget: ["}},
+		{"all", []any{"total", "last", "spots"}, nil},
+	} {
+		conf := map[string]any{}
+		if c.forget != nil {
+			conf["gearstorm.state.forget"] = c.forget
+		}
+		e := startKeeper(t, python(t, countingChild), dag.KeyGroups, conf)
+		var err error
+		e.onBolt(func(b *Bolt) error {
+			err = b.Restore(&gearcore.Recovery{Epoch: 1, Generation: 2, Tasks: 1, Last: gearcore.KeyGroups - 1, Vault: vault, Parts: []gearcore.TaskPart{{Task: 3, Part: part}}})
+			return nil
+		})
+		if (err == nil) != (c.errs == nil) {
+			t.Errorf("%s may be forgotten: %v", c.name, err)
+			continue
+		}
+		for _, want := range c.errs {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s may be forgotten: %v, want %q", c.name, err, want)
+			}
+		}
+		if err == nil {
+			e.feed("a")
+			e.eventually("the child goes on without them", func() bool { return len(e.emits) == 1 })
+		}
+	}
+}
