@@ -52,7 +52,7 @@ type child struct {
 	last    *ChildError   // how, the last time
 	lastOf  *session      // and which; nil: it did not start
 	news    chan struct{} // closed when any of these is another
-	turn    func()        // ends its turn to start
+	turn    func()        // ends its turn to start; set before the first process
 }
 
 // ChildError tells how a child was lost. Its inputs in flight were failed and it is started again.
@@ -103,7 +103,7 @@ func newChild(spec Spec, ctx *gearcore.Context, async *gearcore.Async, h host, b
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), news: make(chan struct{}), turn: func() {}, pidDir: ctx.PidDir}
+	c := &child{spec: spec, ctx: ctx, log: log, async: async, host: h, bolt: bolt, stop: make(chan struct{}), news: make(chan struct{}), pidDir: ctx.PidDir}
 	c.msgpack = UsesMsgpack(spec.Command, ctx.Conf)
 	if c.pidDir == "" {
 		if c.pidDir, err = os.MkdirTemp("", "gearstorm-pids-"); err != nil {
@@ -126,14 +126,16 @@ func (c *child) removeDir() {
 
 // run keeps the child alive until close or the executor's end.
 func (c *child) run() {
-	if !c.takeTurn() {
+	turn, ok := c.spec.Turns.take(c.stop)
+	if !ok {
 		return
 	}
+	c.turn = turn
 	wait := newBackoff(c.spec.FirstBackoff, c.spec.MaxBackoff)
 	for restarts := 1; ; restarts++ {
 		began := time.Now()
 		s, lost := c.live()
-		c.endTurn()
+		c.turn()
 		select {
 		case <-c.stop:
 			return
@@ -278,22 +280,6 @@ func (c *child) up() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.greeted != nil || c.losses > 0
-}
-
-// takeTurn waits until the child may start for the first time; false: close came first.
-func (c *child) takeTurn() bool {
-	end, ok := c.spec.Turns.take(c.stop)
-	c.mu.Lock()
-	c.turn = end
-	c.mu.Unlock()
-	return ok
-}
-
-// endTurn lets others start.
-func (c *child) endTurn() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.turn()
 }
 
 // renew returns a session that has answered the handshake and is not old, which is ended, without a word to the host. old may

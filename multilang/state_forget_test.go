@@ -11,20 +11,13 @@ import (
 // TestForgottenStates has a program that declares no states follow one that kept some: only where all of them may be forgotten.
 func TestForgottenStates(t *testing.T) {
 	vault := memVault{}
-	var part gearcore.Part
 	before := startKeeper(t, keepers["python"](t), dag.KeyGroups, map[string]any{})
 	before.says("a")
-	before.onBolt(func(b *Bolt) error {
-		f, err := b.Freeze(1)
-		if err == nil {
-			part, err = f.Save(t.Context(), vault)
-		}
-		return err
-	})
+	part := before.save(vault)
 	for _, c := range []struct {
 		name   string
 		forget []any
-		errs   []string // "": it begins
+		errs   []string // nil: it begins
 	}{
 		{"none", nil, []string{"component me had states at checkpoint 1, and its child declares none", "gearstorm.state.forget: ["}},
 		{"one of three", []any{"total"}, []string{"its child declares none", "gearstorm.state.forget: ["}},
@@ -37,7 +30,7 @@ func TestForgottenStates(t *testing.T) {
 		e := startKeeper(t, python(t, countingChild), dag.KeyGroups, conf)
 		var err error
 		e.onBolt(func(b *Bolt) error {
-			err = b.Restore(&gearcore.Recovery{Epoch: 1, Generation: 2, Tasks: 1, Last: gearcore.KeyGroups - 1, Vault: vault, Parts: []gearcore.TaskPart{{Task: 3, Part: part}}})
+			err = b.Restore(backTo(vault, gearcore.TaskPart{Part: part}))
 			return nil
 		})
 		if (err == nil) != (c.errs == nil) {

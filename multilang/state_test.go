@@ -142,6 +142,25 @@ func (e *fakeEngine) onBolt(f func(b *Bolt) error) {
 	}
 }
 
+// save makes a checkpoint of the states.
+func (e *fakeEngine) save(vault memVault) (part gearcore.Part) {
+	e.t.Helper()
+	e.onBolt(func(b *Bolt) error {
+		f, err := b.Freeze(1)
+		if err == nil {
+			part, err = f.Save(e.t.Context(), vault)
+		}
+		return err
+	})
+	return part
+}
+
+// backTo is the way back to such a checkpoint, for a task that has all keys.
+func backTo(vault memVault, part gearcore.TaskPart) *gearcore.Recovery {
+	part.Task = 3
+	return &gearcore.Recovery{Epoch: 1, Generation: 2, Tasks: 1, Last: gearcore.KeyGroups - 1, Vault: vault, Parts: []gearcore.TaskPart{part}}
+}
+
 // TestChildrenKeepState plays what a child may do with its states, the end of the process, a checkpoint and a rollback to it.
 func TestChildrenKeepState(t *testing.T) {
 	for name, command := range keepers {
@@ -168,19 +187,9 @@ func TestChildrenKeepState(t *testing.T) {
 
 			// A rollback to a checkpoint takes back what came after it.
 			vault := memVault{}
-			var part gearcore.Part
-			e.onBolt(func(b *Bolt) error {
-				f, err := b.Freeze(1)
-				if err == nil {
-					part, err = f.Save(t.Context(), vault)
-				}
-				return err
-			})
+			part := e.save(vault)
 			check(e.says("a", "new"), "a 6 4,5,6, p0=6,p1=4,p2=5", "new 1 1, p1=1")
-			e.onBolt(func(b *Bolt) error {
-				return b.Restore(&gearcore.Recovery{Epoch: 1, Generation: 2, Tasks: 1, Last: gearcore.KeyGroups - 1, Vault: vault,
-					Parts: []gearcore.TaskPart{{Task: 3, Part: part}}})
-			})
+			e.onBolt(func(b *Bolt) error { return b.Restore(backTo(vault, gearcore.TaskPart{Part: part})) })
 			check(e.says("a", "new", "forget"), "a 6 4,5,6, p0=6,p1=4,p2=5", "new 1 1, p1=1", "forget 1 1,1,1, p1=1")
 
 			e.onBolt(func(b *Bolt) error {

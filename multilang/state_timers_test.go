@@ -179,20 +179,10 @@ func TestChildrenHaveTimers(t *testing.T) {
 			// A rollback to a checkpoint takes back what came after it, and event time.
 			says("r 500 600", "1 410")
 			vault := memVault{}
-			var part gearcore.Part
-			e.onBolt(func(b *Bolt) error {
-				f, err := b.Freeze(1)
-				if err == nil {
-					part, err = f.Save(t.Context(), vault)
-				}
-				return err
-			})
+			part := e.save(vault)
 			e.fires(550, "r due 500 11")
 			says("later 560", "1 550")
-			e.onBolt(func(b *Bolt) error {
-				return b.Restore(&gearcore.Recovery{Epoch: 1, Generation: 2, Tasks: 1, Last: gearcore.KeyGroups - 1, Vault: vault,
-					Parts: []gearcore.TaskPart{{Task: 3, Part: part, Watermark: 410}}})
-			})
+			e.onBolt(func(b *Bolt) error { return b.Restore(backTo(vault, gearcore.TaskPart{Part: part, Watermark: 410})) })
 			says("a", "2 410")
 			e.onBolt(func(b *Bolt) error {
 				found, err := b.Inspect(gearcore.StateQuery{State: "due", Key: "r 500 600", HasKey: true})

@@ -77,23 +77,25 @@ var errOpen = errors.New("it is not known yet what became of a record")
 
 // wrote returns nil if the record of that name is one that this Log knows, errOpen if it is another that it wrote, and else ErrFenced.
 func (l *Log) wrote(ctx context.Context, name string) error {
+	foreign := fmt.Errorf("%w: %s was not written here", ErrFenced, name)
 	n, ok := number(name, l.area.dir("log"))
+	if !ok {
+		return foreign
+	}
 	l.mu.Lock()
-	next := l.chain.next
+	known := n < l.chain.next
 	l.mu.Unlock()
-	if ok && n < next {
+	if known {
 		return nil
 	}
-	if ok {
-		r, err := readRecord(ctx, l.conf.Store, l.area, n)
-		if err == nil && r.Writer == l.writer {
-			return fmt.Errorf("%w: %s", errOpen, name)
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
+	r, err := readRecord(ctx, l.conf.Store, l.area, n)
+	switch {
+	case err == nil && r.Writer == l.writer:
+		return fmt.Errorf("%w: %s", errOpen, name)
+	case err == nil || errors.Is(err, ErrNotFound):
+		return foreign
 	}
-	return fmt.Errorf("%w: %s was not written here", ErrFenced, name)
+	return err
 }
 
 // cleanEpochs removes manifests, then files. Files are listed before it is known what is needed, and what other topologies hold

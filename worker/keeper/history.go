@@ -113,7 +113,7 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 	case checkpoint.NoticeCut:
 		k.history.begin(n.Epoch)
 	case checkpoint.NoticeCommit:
-		k.trouble, k.unstarted = "", false
+		k.trouble = ""
 		k.figures.Committed++
 		k.figures.Epoch, k.figures.Took, k.figures.Bytes = n.Epoch, n.Took, n.Bytes
 		took, clock, parts := n.Took.Milliseconds(), k.history.clock, k.history.parts
@@ -136,9 +136,12 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 		}
 		k.saves.answer(n.Name, nil, why)
 	case checkpoint.NoticeStore, checkpoint.NoticeStart:
-		known := k.trouble == n.Why
-		k.trouble, k.unstarted = n.Why, n.Kind == checkpoint.NoticeStart
-		if !known {
+		trouble := "waits for its store: " + n.Why
+		if n.Kind == checkpoint.NoticeStart {
+			trouble = "cannot " + n.Why
+		}
+		if k.trouble != trouble {
+			k.trouble = trouble
 			return fmt.Errorf("the store of checkpoints %s: %s", k.cfg.Where, n.Why)
 		}
 	case checkpoint.NoticeFell:
@@ -151,7 +154,7 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 		if k.why != "" {
 			k.figures.Rollbacks++
 		}
-		k.trouble, k.unstarted, k.why, k.rests = "", false, n.Why, ""
+		k.trouble, k.why, k.rests = "", n.Why, ""
 		k.figures.Epoch = n.Epoch
 	}
 	return nil

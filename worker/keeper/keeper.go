@@ -49,24 +49,23 @@ type Keeper struct {
 	wake   chan struct{}
 	errand chan struct{} // there may be something to do about savepoints
 
-	mu        sync.Mutex
-	plan      checkpoint.Plan
-	planned   bool // plan has not been told yet
-	slots     []string
-	reports   map[string]checkpoint.Report // the newest of each worker
-	news      map[string]bool              // workers whose report has not been told yet
-	events    []checkpoint.Event           // what became of actions
-	order     checkpoint.Order             // as told last; Generation 0: none
-	history   history
-	figures   Figures
-	saves     savepoints
-	clocks    clocks
-	trouble   string          // why the store is of no use now
-	unstarted bool            // trouble is that what gearstorm.checkpoint.from names cannot be had
-	why       string          // why the generation has begun
-	log       *checkpoint.Log // of the last term; nobody uses it any more when Run has ended
-	rests     string          // how long until the next one begins, and why; "": it does not wait
-	unborn    string          // which version of the graph is to come into force, and what it waits for
+	mu      sync.Mutex
+	plan    checkpoint.Plan
+	planned bool // plan has not been told yet
+	slots   []string
+	reports map[string]checkpoint.Report // the newest of each worker
+	news    map[string]bool              // workers whose report has not been told yet
+	events  []checkpoint.Event           // what became of actions
+	order   checkpoint.Order             // as told last; Generation 0: none
+	history history
+	figures Figures
+	saves   savepoints
+	clocks  clocks
+	trouble string          // what it does in words, while the store is of no use
+	why     string          // why the generation has begun
+	log     *checkpoint.Log // of the last term; nobody uses it any more when Run has ended
+	rests   string          // how long until the next one begins, and why; "": it does not wait
+	unborn  string          // which version of the graph is to come into force, and what it waits for
 }
 
 // New returns a Keeper that has not begun.

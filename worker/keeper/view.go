@@ -41,10 +41,8 @@ func (k *Keeper) stateLocked() string {
 	switch {
 	case k.cfg.Store == nil:
 		return "running"
-	case k.unstarted:
-		return "cannot " + k.trouble
 	case k.trouble != "":
-		return "waits for its store: " + k.trouble
+		return k.trouble
 	case k.rests != "":
 		return k.rests
 	case k.order.Generation == 0:
