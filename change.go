@@ -5,16 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/storm"
-	"github.com/gearstorm/gearstorm/internal/pause"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -138,10 +136,13 @@ func PlanTopology(ctx context.Context, name string, t *storm.Topology, resources
 	return planChange(ctx, name, t, "", resources, o)
 }
 
-// whole is the topology with the file of this program.
+// whole is the topology with the file of this program. What Submit refuses of it is refused.
 func (p Program) whole(o Options) (name string, t *storm.Topology, exe string, err error) {
 	if name, t, err = p.build(o); err != nil {
 		return "", nil, "", err
+	}
+	if err := compat.CheckPositions(t.Thrift, t.Conf, t.Components.Source); err != nil {
+		return "", nil, "", fmt.Errorf("change %s: %w", name, err)
 	}
 	if exe, err = os.Executable(); err != nil {
 		return "", nil, "", fmt.Errorf("find this program: %w", err)
@@ -192,50 +193,6 @@ func Apply(ctx context.Context, p Program, o Options) (*Change, error) {
 // ApplyTopology is Apply for a topology without Go components, as SubmitTopology takes one.
 func ApplyTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, o Options) (*Change, error) {
 	return applyChange(ctx, name, t, "", resources, o)
-}
-
-// AwaitVersion asks again after a quarter of the time that it has waited, between these.
-const (
-	versionSoon  = 20 * time.Millisecond
-	versionEvery = 200 * time.Millisecond
-)
-
-// ErrWentBack is what AwaitVersion returns, wrapped, for a version that did not run and was given up.
-var ErrWentBack = errors.New("the version before runs again")
-
-// AwaitVersion waits until a version of a topology is in force and all of its tasks are at work; where something of it died meanwhile, until
-// that has not happened for some seconds. Nimbus may still go back from it afterwards, as long as it is on trial
-// (gearstorm.change.patience.secs). AwaitVersion fails when Nimbus has gone back to the version before (ErrWentBack), when somebody else has
-// changed the topology since, and when ctx ends.
-func AwaitVersion(ctx context.Context, name string, version int64, o Options) error {
-	failed := func(err error) error {
-		return fmt.Errorf("wait for version %d of %s: %w", version, name, err)
-	}
-	c, err := connect(o.Nimbus)
-	if err != nil {
-		return failed(err)
-	}
-	defer c.Close()
-	for began := time.Now(); ; {
-		all, err := c.Gearstorm().GetTopologyVersions(ctx, name)
-		if err != nil && !client.Retryable(err) {
-			return failed(err)
-		}
-		if err == nil && len(all) > 0 {
-			switch last := all[len(all)-1]; {
-			case last.Version == version && !last.GetStarting():
-				return nil
-			case last.Version == version:
-			case last.GetNote() != "":
-				return failed(fmt.Errorf("%w as version %d: %s", ErrWentBack, last.Version, last.GetNote()))
-			default:
-				return failed(fmt.Errorf("version %d runs by now", last.Version))
-			}
-		}
-		if err := pause.For(ctx, pause.Growing(time.Since(began), versionSoon, versionEvery)); err != nil {
-			return failed(err)
-		}
-	}
 }
 
 func applyChange(ctx context.Context, name string, t *storm.Topology, exe string, resources fs.FS, o Options) (*Change, error) {

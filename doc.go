@@ -15,9 +15,13 @@
 //
 //	hello run [options] [arguments]       runs the topology in this process, until it is interrupted
 //	hello submit [options] [arguments]    uploads itself to a cluster and starts the topology there
+//	hello plan [options] [arguments]      says what it would change of the topology of its name that runs
+//	hello apply [options] [arguments]     puts itself in the place of that, and waits until the new version runs or was given up
+//	hello describe [options] [arguments]  prints the topology in JSON, for "gearstorm doctor"
+//	hello help                            says which options there are
 //
 // and to worker, the command with which a supervisor starts it. Define is called in each of these processes with the
-// same arguments: submit stores them in the topology's configuration, under KeyArgs.
+// same arguments: submit and apply store them in the topology's configuration, under KeyArgs.
 //
 // What a supervisor gets is a zip file in the place of Storm's jar: gearstorm/manifest.json names what is in it,
 // bin/<os>-<arch> is the program, resources/ holds the files of Program.Resources, where shell components run.

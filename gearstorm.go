@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/compat/storm"
@@ -54,6 +55,9 @@ type Options struct {
 	// Started, if not nil, is called by RunLocal and RunTopology with what it is about to run, for its figures.
 	Started func(*worker.Local)
 
+	// Components, if not nil, makes for RunTopology what is written in Go in a topology without a program.
+	Components worker.Registry
+
 	// Nimbus is where Submit finds a Nimbus, host:port each. Empty looks as the command line does; see Connect.
 	Nimbus []string
 	// Progress, if not nil, is told how much of the program Submit has uploaded, from the calling goroutine.
@@ -65,10 +69,12 @@ type Options struct {
 
 	// Base is the version of the running topology that a change was planned for: if another one runs it is refused. 0 is any.
 	Base int64
-	// DropState allows a change to remove components that keep state or a position in checkpoints.
+	// DropState allows a change to remove components that keep state or a position in checkpoints, or to leave all checkpoints behind.
 	DropState bool
 	// Replace names components that a change replaces though nothing shows it, with the reason for people.
 	Replace map[string]string
+	// Wait is how long AwaitVersion waits. 0 is five minutes, or twice gearstorm.change.patience.secs if that is longer.
+	Wait time.Duration
 }
 
 // nameRule is Storm's rule for names of topologies (Utils.isValidTopologyName).

@@ -417,6 +417,12 @@ func TestSubmitRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "Component: [words]: its spout has no Freeze and Restore") || n.jar.Len() != 0 {
 		t.Errorf("a spout without a position: %v after %d bytes", err, n.jar.Len())
 	}
+	for what, change := range map[string]func(context.Context, Program, Options) (*Change, error){"plan": PlanChange, "apply": Apply} {
+		_, err := change(t.Context(), words(ignore), Options{Args: []string{"a"}, Nimbus: []string{n.addr}, Conf: map[string]any{"gearstorm.checkpoint.interval.ms": 1000}})
+		if err == nil || !strings.Contains(err.Error(), "Component: [words]: its spout has no Freeze and Restore") || n.jar.Len() != 0 {
+			t.Errorf("%s of a spout without a position: %v after %d bytes", what, err, n.jar.Len())
+		}
+	}
 	n.refuse = &stormrpc.InvalidTopologyException{Msg: "too big"}
 	_, err = Submit(t.Context(), words(ignore), Options{Args: []string{"a"}, Nimbus: []string{n.addr}})
 	if client.KindOf(err) != client.InvalidTopology || !strings.Contains(err.Error(), "submit words") {
@@ -445,6 +451,8 @@ func TestCommand(t *testing.T) {
 		{"run -x", 2, "", "-x"},
 		{"run -nimbus h:1 a", 2, "", "-nimbus"},
 		{"run -c x a", 2, "", "key=value"},
+		{"apply -base 0 a", 2, "", `prog: command line: invalid value "0" for flag -base: versions begin with 1;`},
+		{"plan -base -1 a", 2, "", "versions begin with 1"},
 		{"run", 1, "", "prog: no words\n"},
 		{"submit -c topology.workers=many a", 1, "", "TOPOLOGY_WORKERS"},
 		{"submit -name taken a", 1, "", `taken is already alive; kill it first ("gearstorm kill NAME")`},

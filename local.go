@@ -22,16 +22,12 @@ func RunLocal(ctx context.Context, p Program, o Options) error {
 	if err != nil {
 		return err
 	}
-	return runTopology(ctx, name, t, p.Resources, o.Started)
+	return RunTopology(ctx, name, t, p.Resources, o)
 }
 
 // RunTopology runs t in this process as RunLocal does a Program. t.Components may be nil if all components are programs of
-// other languages. Of the options Started counts.
+// other languages, or made by o.Components. Of the options this and Started count.
 func RunTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, o Options) error {
-	return runTopology(ctx, name, t, resources, o.Started)
-}
-
-func runTopology(ctx context.Context, name string, t *storm.Topology, resources fs.FS, started func(*worker.Local)) error {
 	dir, err := os.MkdirTemp("", "gearstorm-run-")
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
@@ -54,7 +50,7 @@ func runTopology(ctx context.Context, name string, t *storm.Topology, resources 
 		own = conf.Merge(t.Conf, server.Keys())
 	}
 	cfg := worker.LocalConfig{Name: name, Topology: t.Thrift, Conf: own, CodeDir: dir, PidDir: filepath.Join(dir, "pids"), Log: slog.Default()}
-	if t.Components != nil {
+	if cfg.Registry = o.Components; t.Components != nil {
 		cfg.Registry = t.Components
 	}
 	defer worker.TuneMemory()()
@@ -62,8 +58,8 @@ func runTopology(ctx context.Context, name string, t *storm.Topology, resources 
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
-	if started != nil {
-		started(l)
+	if o.Started != nil {
+		o.Started(l)
 	}
 	if err := besideDRPC(ctx, server, compat.DRPCFunctions(t.Thrift), l.Run); err != nil {
 		return fmt.Errorf("run %s: %w", name, err)

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -60,7 +61,7 @@ func usage(prog string) string {
 	return fmt.Sprintf(`usage: %[1]s run      [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
        %[1]s submit   [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-jar FILE] [-inactive] [ARGUMENT]...
        %[1]s plan     [-c KEY=VALUE]... [-name NAME] [-nimbus HOST:PORT] [-jar FILE] [-base N] [-drop-state] [-replace COMPONENT]... [-json] [ARGUMENT]...
-       %[1]s apply    ... as plan, and [-no-wait]
+       %[1]s apply    ... as plan, and [-wait LONG] [-no-wait]
        %[1]s describe [-c KEY=VALUE]... [-name NAME] [ARGUMENT]...
 
 run       runs the topology in this process until it is interrupted
@@ -75,8 +76,9 @@ describe  prints the topology in JSON, as "gearstorm doctor" reads it
 -jar FILE          the classes of components in Java
 -inactive          submits the topology deactivated
 -base N            refuses a change of another version than this one
--drop-state        lets a change remove components that have state
+-drop-state        lets a change remove components that have state, or all checkpoints
 -replace COMPONENT replaces a component though nothing shows that it is another
+-wait LONG         waits that long for a new version to run (5m; longer if gearstorm.change.patience.secs is)
 -no-wait           does not wait until a new version runs
 -json              prints the change as JSON
 ARGUMENT           what the topology gets; put "--" before the first one if it starts with "-"
@@ -128,9 +130,15 @@ func parse(command string, args []string) (o Options, how telling, err error) {
 		fs.BoolVar(&o.Inactive, "inactive", false, "")
 	case "apply":
 		fs.BoolVar(&how.noWait, "no-wait", false, "")
+		fs.DurationVar(&o.Wait, "wait", 0, "")
 		fallthrough
 	case "plan":
-		fs.Int64Var(&o.Base, "base", 0, "")
+		fs.Func("base", "", func(s string) (err error) {
+			if o.Base, err = strconv.ParseInt(s, 10, 64); err != nil || o.Base < 1 {
+				return errors.New("versions begin with 1") // the change would be held to nothing
+			}
+			return nil
+		})
 		fs.BoolVar(&o.DropState, "drop-state", false, "")
 		fs.BoolVar(&how.json, "json", false, "")
 		o.Replace = map[string]string{}
@@ -138,6 +146,9 @@ func parse(command string, args []string) (o Options, how telling, err error) {
 	}
 	if err := fs.Parse(args); err != nil {
 		return o, how, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if o.Wait < 0 {
+		return o, how, fmt.Errorf("%w: -wait %v: want a time, 90s say", errUsage, o.Wait)
 	}
 	o.Args = fs.Args()
 	if o.Conf, err = conf.ParseOptions(settings); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // Submit uploads this program to a cluster and starts the topology p there. It returns the topology's id when Nimbus has
-// taken it; workers start after that. Everything that can be refused is checked before the upload. Errors of Nimbus can
+// taken it; workers start after that. What can be refused without asking Nimbus, and the name, is checked before the upload. Errors of Nimbus can
 // be told apart with client.KindOf.
 func Submit(ctx context.Context, p Program, o Options) (id string, err error) {
 	name, t, err := p.build(o)

@@ -19,9 +19,19 @@ type Checkpointed interface {
 	// called after Open and before anything else, and again at each rollback: whatever the task did or heard since then did not happen.
 	// It may block for as long as reading takes. What was posted through Async before is forgotten; a task with goroutines of its own
 	// ends them here, or tells apart what those of an earlier life post later. An error breaks the generation, so that all tasks begin again;
-	// it is reported unless it says that a process was Lost, which whoever keeps that has told of (Async.Report).
+	// it is reported unless it says that a process was Lost, which whoever keeps that has told of (Async.Report). MisfitError says that trying
+	// again is of no use.
 	Restore(r *Recovery) error
 }
+
+// MisfitError is what a Restore returns, wrapped perhaps, where the program cannot take up what is in the checkpoint, however often it is
+// tried: it has no such state any more, or another one of that name. A new version of a topology with it is given up at once.
+type MisfitError struct{ Err error }
+
+func (e *MisfitError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what does not fit.
+func (e *MisfitError) Unwrap() error { return e.Err }
 
 // Committer is implemented by tasks that hold back effects until the checkpoint that contains them counts (two-phase sinks).
 type Committer interface {
@@ -59,6 +69,8 @@ type Part struct {
 	Files  []File `json:"files,omitempty"`
 	// Note says for people what it is, as "offset 30" or "12 keys".
 	Note string `json:"note,omitempty"`
+	// Clock is what time it was for the task, in milliseconds since 1970, where that must not go back with the clock of another machine; else 0.
+	Clock int64 `json:"clock,omitempty"`
 }
 
 // File is an immutable file of a checkpoint store.

@@ -38,11 +38,11 @@ func (c *Credentials) Changed() <-chan struct{} {
 	return c.changed
 }
 
-// Notify has f called after every change, until it returns an error. Calls come from goroutines of their own, which end when f
+// Notify has f called after every change, until it returns an error, or end is called. Calls come from goroutines of their own, which end when f
 // returns, and may overlap; so f asks for Values when it uses them.
-func (c *Credentials) Notify(f func() error) {
+func (c *Credentials) Notify(f func() error) (end func()) {
 	if c == nil {
-		return
+		return func() {}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +50,15 @@ func (c *Credentials) Notify(f func() error) {
 		c.told = make(map[int]func() error)
 	}
 	c.last++
-	c.told[c.last] = f
+	id := c.last
+	c.told[id] = f
+	return func() { c.forget(id) }
+}
+
+func (c *Credentials) forget(id int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.told, id)
 }
 
 // Set replaces all credentials; the map is kept. It is for whoever runs the tasks and does not wait for those who are notified.
@@ -73,8 +81,6 @@ func (c *Credentials) Set(values map[string]string) {
 // tell notifies one, who is forgotten if he does not take it.
 func (c *Credentials) tell(id int, f func() error) {
 	if f() != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.told, id)
+		c.forget(id)
 	}
 }

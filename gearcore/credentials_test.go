@@ -37,7 +37,7 @@ func TestCredentials(t *testing.T) {
 
 func TestCredentialsNotify(t *testing.T) {
 	var none *Credentials
-	none.Notify(func() error { return nil })
+	none.Notify(func() error { return nil })()
 	var c Credentials
 	stays, goes := make(chan string), make(chan string)
 	c.Notify(func() error { stays <- c.Values()["n"]; return nil })
@@ -54,6 +54,10 @@ func TestCredentialsNotify(t *testing.T) {
 			break
 		}
 		runtime.Gosched()
+	}
+	c.Notify(func() error { t.Error("told after the end"); return nil })()
+	if n := len(c.told); n != 1 {
+		t.Errorf("%d are to be told, want 1", n)
 	}
 	c.Set(map[string]string{"n": "2"})
 	if a := <-stays; a != "2" {

@@ -9,6 +9,9 @@ const (
 	End  Watermark = math.MaxInt64
 )
 
+// MaxTime is the end of the year 9999 in milliseconds since 1970. No event is believed to be later.
+const MaxTime int64 = 253_402_300_799_999
+
 // Timed is implemented by sources that know event time. Others are idle.
 type Timed interface {
 	// Watermark is asked at the end of a run of the source's executor: no record that it emits from now on is older, but

@@ -30,6 +30,8 @@ var badYAML = []struct {
 	{"unknown key", "name: t\nspuots: []\n", 2, []string{`"spuots"`, "spouts"}},
 	{"unknown key of a bolt", strings.Replace(goodYAML, "{id: b,", "{id: b, paralellism: 2,", 1), 6, []string{`"paralellism"`, "parallelism"}},
 	{"unknown class", strings.Replace(goodYAML, "org.apache.storm.flux.wrappers.bolts.FluxShellBolt", "com.example.MyBolt", 1), 6, []string{"com.example.MyBolt", "not known"}},
+	{"unknown property of a connector", strings.Replace(goodYAML, "org.apache.storm.flux.wrappers.spouts.FluxShellSpout, constructorArgs: [[python3, s.py], [a]]",
+		"gearstorm.file.Source, properties: [{name: paths, value: [a]}, {name: folow, value: true}]", 1), 4, []string{"folow", "follow"}},
 	{"stream without to", goodYAML + "  - {from: s, grouping: {type: SHUFFLE}}\n", 8, []string{"from, to and a grouping"}},
 	{"stream without from", goodYAML + "  - {to: b, grouping: {type: SHUFFLE}}\n", 8, []string{"from, to and a grouping"}},
 	{"stream from nowhere", goodYAML + "  - {from: x, to: b, grouping: {type: SHUFFLE}}\n", 8, []string{`"x"`, "no spout or bolt"}},

@@ -93,7 +93,7 @@ func TestChangeOfAScript(t *testing.T) {
 	c.must(t, "kill", "changing", "-w", "0")
 }
 
-// Another Go program restarts the workers, which plan says; the same one changes nothing.
+// Another Go program restarts the workers, which plan says; the same one changes nothing, and with other arguments it has its components replaced.
 func TestChangeOfAProgram(t *testing.T) {
 	t.Parallel()
 	program(t, "python3")
@@ -110,8 +110,13 @@ func TestChangeOfAProgram(t *testing.T) {
 	waitFor(t, time.Minute, "a worker", func() bool { return len(c.workers(t)) == 1 })
 	was := c.workers(t)
 	c.exits(t, 0, []string{"nothing would change"}, "plan", one)
-	c.exits(t, 0, []string{"(files)", "restarts workers", "workers restart: workers are the Go program, and that is another one"}, "plan", two)
-	c.exits(t, 0, []string{"version 2 runs"}, "apply", two)
+	c.exits(t, 0, []string{"~ names", "~ print", "in place", "the program has other arguments"}, "plan", one, "Ada")
+	c.exits(t, 0, []string{"version 2 runs"}, "apply", one, "Ada")
+	if now := c.workers(t); !same(was, now) {
+		t.Errorf("the worker is another one for other arguments: %v, was %v", now, was)
+	}
+	c.exits(t, 0, []string{"(files)", "restarts workers", "workers restart: workers are the Go program, and that is another one"}, "plan", two, "Ada")
+	c.exits(t, 0, []string{"version 3 runs"}, "apply", two, "Ada")
 	if now := c.workers(t); same(was, now) {
 		t.Errorf("the worker is the old program: %v", now)
 	}

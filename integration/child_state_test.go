@@ -105,12 +105,17 @@ func submitScaled(t *testing.T, d *daemons, lang string, topo exact.Topology) *s
 // dies is a script for the counters that ends at once.
 var dies = fstest.MapFS{counters["python"].script: {Data: []byte("import sys; sys.exit(3)\n"), Mode: 0o644}}
 
-// goesBack waits until a version with it has gone back by itself, and says why.
-func (s *scaled) goesBack(ctx context.Context, t *testing.T, version int64) {
+// goesBack waits until a version has gone back by itself, and says why.
+func (s *scaled) goesBack(ctx context.Context, t *testing.T, version int64, says ...string) {
 	t.Helper()
 	err := gearstorm.AwaitVersion(ctx, s.name, version, s.o)
-	if !errors.Is(err, gearstorm.ErrWentBack) || !strings.Contains(err.Error(), "component counter died ") || !strings.Contains(err.Error(), "exit status 3") {
+	if !errors.Is(err, gearstorm.ErrWentBack) {
 		t.Errorf("it went: %v", err)
+	}
+	for _, want := range says {
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("it went: %v, want %q", err, want)
+		}
 	}
 	t.Logf("it went back: %v", err)
 }
@@ -130,7 +135,7 @@ func TestChangeToAScriptThatDies(t *testing.T) {
 	if err != nil || c.Restarts || len(c.Refused) > 0 {
 		t.Fatalf("want a change in place: %v, %v", c, err)
 	}
-	s.goesBack(ctx, t, c.Version)
+	s.goesBack(ctx, t, c.Version, "component counter died ", "exit status 3")
 	t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
 	if err := gearstorm.AwaitVersion(ctx, s.name, c.Version+1, s.o); err != nil {
 		t.Errorf("the version before: %v", err)
@@ -141,6 +146,37 @@ func TestChangeToAScriptThatDies(t *testing.T) {
 	}
 	if out := d.must(t, "get-errors", s.name); !strings.Contains(out, "exit status 3") {
 		t.Errorf("its errors are\n%s", out)
+	}
+	s.visible(t, 2*records)
+	d.must(t, "kill", s.name, "-w", "0")
+}
+
+// A version whose script has a state no more goes back at the first try, in place and with a restart; every record counts once.
+func TestChangeThatLosesAState(t *testing.T) {
+	t.Parallel()
+	program(t, "python3")
+	d := startDaemons(t, 2)
+	const records = 10_000
+	s := submitScaled(t, d, "python", exact.Topology{Records: records, Keys: 13})
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c := counters["python"]
+	renamed := fstest.MapFS{c.script: {Data: []byte(strings.ReplaceAll(c.text, "ended", "over")), Mode: 0o644}}
+	for _, restarts := range []bool{false, true} {
+		topo := s.built(t, 2)
+		if restarts {
+			topo.Conf["topology.debug"] = true
+		}
+		began := time.Now()
+		c, err := gearstorm.ApplyTopology(ctx, s.name, topo, renamed, s.o)
+		if err != nil || c.Restarts != restarts || len(c.Refused) > 0 {
+			t.Fatalf("want a change, with a restart %t: %v, %v", restarts, c, err)
+		}
+		s.goesBack(ctx, t, c.Version, "went back by itself: component counter, task ", `it has the handle "ended", which this program does not register`)
+		t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
+		if err := gearstorm.AwaitVersion(ctx, s.name, c.Version+1, s.o); err != nil {
+			t.Errorf("the version before: %v", err)
+		}
 	}
 	s.visible(t, 2*records)
 	d.must(t, "kill", s.name, "-w", "0")
@@ -162,7 +198,7 @@ func TestScriptThatDies(t *testing.T) {
 	if err != nil || !c.Restarts || len(c.Refused) > 0 {
 		t.Fatalf("want a change with a restart: %v, %v", c, err)
 	}
-	s.goesBack(ctx, t, c.Version)
+	s.goesBack(ctx, t, c.Version, "component counter died ", "exit status 3")
 	t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
 	s.visible(t, 2*records)
 	d.must(t, "kill", s.name, "-w", "0")

@@ -15,11 +15,12 @@ import (
 	"github.com/gearstorm/gearstorm/internal/testserver"
 )
 
-// startEdited makes a cluster of a Nimbus and two supervisors.
+// startEdited makes a cluster of a Nimbus and two supervisors. They share this machine with each other and with the commands, so unless WEIGHTS is
+// set the kernel does not weigh them against each other (docs/isolation.md has what that costs).
 func startEdited(t *testing.T) *chaos.Cluster {
 	t.Helper()
 	program(t, "python3")
-	c := newChaos(t, chaos.Config{Dir: t.TempDir(), Binary: binary})
+	c := newChaos(t, chaos.Config{Dir: t.TempDir(), Binary: binary, Conf: map[string]any{"gearstorm.isolation.cpu": os.Getenv("WEIGHTS") != ""}})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := c.StartNimbus(ctx, 1, nil); err != nil {

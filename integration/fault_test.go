@@ -3,9 +3,11 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -276,7 +278,8 @@ func slowBolt(f *faultRun) {
 
 // A cluster whose owner is killed with -9 leaves no process and no link behind.
 func TestChaosLeavesNothing(t *testing.T) {
-	dir, before := t.TempDir(), chaosLinks(t)
+	t.Parallel()
+	dir := t.TempDir()
 	v := startDaemon(t, dir, "verify", "--for", "5m", "--keep", filepath.Join(dir, "kept"))
 	var workers []chaos.Worker
 	waitFor(t, 60*time.Second, "workers", func() bool {
@@ -288,6 +291,10 @@ func TestChaosLeavesNothing(t *testing.T) {
 		}
 		return len(workers) == 3
 	})
+	links := linksAround(t, workers[0].Pid)
+	if chaos.CanCut() == nil && len(links()) == 0 {
+		t.Error("a cluster whose links can be cut has none")
+	}
 	v.cmd.Process.Signal(syscall.SIGKILL)
 	<-v.done
 	noneLeft(t, dir)
@@ -298,15 +305,26 @@ func TestChaosLeavesNothing(t *testing.T) {
 			t.Errorf("worker %v is alive", w)
 		}
 	}
-	waitFor(t, 20*time.Second, "the removal of the cluster's links", func() bool { return len(chaosLinks(t)) <= len(before) })
+	waitFor(t, 20*time.Second, "the removal of the cluster's links", func() bool { return len(links()) == 0 })
 }
 
-// chaosLinks lists the network links of clusters of internal/chaos.
-func chaosLinks(t *testing.T) []string {
+// linksAround lists the network links of the cluster that a process is of. Other clusters of internal/chaos come and go meanwhile.
+func linksAround(t *testing.T, pid int) func() []string {
 	t.Helper()
-	links, err := filepath.Glob("/sys/class/net/gsc*")
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return links
+	_, rest, ok := strings.Cut("\x00"+string(env), "\x00GEARSTORM_CHAOS=")
+	mark, _, _ := strings.Cut(rest, "\x00")
+	if !ok || mark == "" {
+		t.Fatalf("process %d carries no mark of a cluster", pid)
+	}
+	return func() []string {
+		links, err := filepath.Glob("/sys/class/net/gsc" + mark + "*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return links
+	}
 }

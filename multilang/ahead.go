@@ -15,7 +15,8 @@ const (
 // ahead holds the receivers of coming emits that a child was told before it makes them, so that it need not wait for each
 // answer. It is for clients that take one list for one emit in order and keep lists that come early (identify), for
 // components with one stream that is not direct, and where routing does not look at the tuple (Collector.Reserve). What was
-// told is true: an emit that wants its receivers gets those of the oldest list.
+// told is true: an emit that wants its receivers gets those of the oldest list. Only what was told by an earlier version of the graph
+// is not, since its receivers may be others now, or not all there are: such an emit is routed anew.
 //
 // It belongs to the executor. The zero ahead tells nothing.
 type ahead struct {
@@ -25,6 +26,7 @@ type ahead struct {
 	lists  [aheadMost][]gearcore.TaskID // a ring
 	head   int
 	n      int
+	stale  int // of them, the oldest: told by an earlier version of the graph
 }
 
 // newAhead decides for a process that uses client.
@@ -83,10 +85,14 @@ func (a *ahead) topUp(c *gearcore.Collector, out *outbox) {
 // has reports whether the receivers of the next emit on stream were told.
 func (a *ahead) has(stream int) bool { return a.n > 0 && a.stream == stream }
 
-// take returns those receivers, valid until the next topUp. Call it only if has says so.
-func (a *ahead) take() []gearcore.TaskID {
-	ids := a.lists[a.head]
+// take returns those receivers, valid until the next topUp; false if they do not hold any more. Call it only if has says so.
+func (a *ahead) take() (ids []gearcore.TaskID, hold bool) {
+	ids, hold = a.lists[a.head], a.stale == 0
 	a.head = (a.head + 1) % aheadMost
 	a.n--
-	return ids
+	a.stale = max(a.stale-1, 0)
+	return ids, hold
 }
+
+// moved says that the graph is another one.
+func (a *ahead) moved() { a.stale = a.n }

@@ -115,6 +115,30 @@ func TestIDsAheadAfterLoss(t *testing.T) {
 	checkTold(t, got.emits)
 }
 
+// TestIDsAheadOfAnotherGraph has other receivers while a child was told of coming emits: they get all of these.
+func TestIDsAheadOfAnotherGraph(t *testing.T) {
+	e := newEngine(t, nil)
+	e.start(NewBolt(quick(stormPy(t, tellIDs))), nil)
+	e.feed("one")
+	e.eventually("acked", func() bool { return len(e.acked) == 1 })
+	e.onBolt(func(b *Bolt) error {
+		e.outputs[0].tasks = to(8, 9)
+		b.Follow(2)
+		return nil
+	})
+	e.feed(numbers(20)...)
+	e.eventually("all acked", func() bool { return len(e.acked) == 21 || len(e.errs) > 0 })
+	got := e.snap()
+	if len(got.errs) > 0 || len(got.emits) != 63 {
+		t.Fatalf("%d emits, errors %v", len(got.emits), got.errs)
+	}
+	for i, emit := range got.emits[3:] {
+		if !slices.Equal(emit.to, to(8, 9)(nil)) {
+			t.Errorf("emit %d went to %v", i, emit.to)
+		}
+	}
+}
+
 func TestIDsAheadOfSpout(t *testing.T) {
 	e := newEngine(t, nil)
 	e.outputs[0].tasks = turns()

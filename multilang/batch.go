@@ -27,7 +27,7 @@ import (
 // A timer that is due is an input tuple of component __system and stream __timer (origin -1), with the values: number of the state, moment, and those of
 // its key. The child acks or fails it; it is nothing to anchor to.
 //
-// From the child a frame is operations one after the other, not in a list:
+// From the child a frame is operations one after the other, not in a list: one as large as a message may be, or several of gatherBytes together:
 //
 //	id                                            an ack
 //	null                                          a sync
@@ -182,6 +182,9 @@ func (d *decoder) op(kind framing, frame []byte, in *inbound) (n int, err error)
 		s.space()
 		n = s.i
 	}
+	if err == nil && n > d.limits.MessageBytes {
+		err = tooLarge("a number of bytes", d.limits.MessageBytes)
+	}
 	if err == nil {
 		err = in.last().complete(hasTuple)
 	}
@@ -207,7 +210,7 @@ func (d *decoder) more(m *message, at int, v gearcore.Value) error {
 	case 5:
 		m.noTaskIDs = !v.Bool()
 	case 6:
-		return d.id(m, v)
+		d.id(m, v)
 	}
 	return nil
 }

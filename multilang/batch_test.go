@@ -151,7 +151,7 @@ func TestOperations(t *testing.T) {
 
 func TestOperationsRefused(t *testing.T) {
 	for _, frame := range []string{`x`, `{"command":"ack","id":"1"}`, `-1`, `[]`, `[9,1]`, `[0,1]`, `[0,"x",[]]`, `[0,null,"text"]`, `[0,null,[1],2]`,
-		`[1,null,[],7,0,false,null]`, `[1,null,[],null,-1,false,null]`, `[1,null,[],null,0,false,[]]`, `[3,1]`, `[3,{}]`, `[3,{"command":"ack","id":1}]`, `nul`} {
+		`[1,null,[],7,0,false,null]`, `[1,null,[],null,-1,false,null]`, `[1,null,[],null,0,false,[]`, `[3,1]`, `[3,{}]`, `[3,{"command":"ack","id":1}]`, `nul`} {
 		if in, err := ops(framingJSON, []byte(frame), DefaultLimits()); err == nil || len(in.msgs) > 0 {
 			t.Errorf("%s: error %v, %d messages", frame, err, len(in.msgs))
 		}
@@ -282,8 +282,24 @@ func TestFramesOfBatches(t *testing.T) {
 	if got, err := read(bytes.NewReader(text), small); !errors.Is(err, ErrTooLarge) || len(got) != 1 {
 		t.Errorf("a frame over the limit gave %d frames, %v", len(got), err)
 	}
+	several := append(binary.LittleEndian.AppendUint32(nil, gatherBytes), make([]byte, gatherBytes)...)
+	if got, err := read(bytes.NewReader(several), small); err != io.EOF || len(got) != 1 {
+		t.Errorf("a frame of what a client gathers gave %d frames, %v", len(got), err)
+	}
 	if _, err := read(bytes.NewReader(text[:len(text)-1]), DefaultLimits()); err == io.EOF {
 		t.Error("a child that ended within a frame is taken for one that ended")
+	}
+}
+
+// An operation is no larger than a message, however many others are in its frame.
+func TestOperationsAreBounded(t *testing.T) {
+	limits := DefaultLimits()
+	limits.MessageBytes = 20
+	if in, err := ops(framingJSON, []byte(strings.Repeat(`[0,null,["x"]]`, 9)), limits); err != nil || len(in.msgs) != 9 {
+		t.Errorf("small ones: %d messages, %v", len(in.msgs), err)
+	}
+	if _, err := ops(framingJSON, []byte(`[0,null,["12345678"]]`), limits); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a large one: %v", err)
 	}
 }
 

@@ -28,6 +28,7 @@ type Bolt struct {
 	outputs map[string]int
 	anchors []gearcore.Tuple
 	states  *states // nil: the child declares none
+	graph   int64   // the version that was followed last
 }
 
 // NewBolt returns the task for spec; nothing is started before Open.
@@ -38,6 +39,7 @@ var (
 	_ gearcore.Checkpointed = (*Bolt)(nil)
 	_ gearcore.Starter      = (*Bolt)(nil)
 	_ gearcore.Riser        = (*Bolt)(nil)
+	_ gearcore.Follower     = (*Bolt)(nil)
 )
 
 // Open starts the child and returns without waiting for it.
@@ -158,6 +160,14 @@ func (b *Bolt) Started() bool { return b.begun.Load() }
 // Up implements gearcore.Riser: Restore waits for a child that has answered the handshake, and fails with one that is lost.
 func (b *Bolt) Up() bool { return b.child != nil && b.child.up() }
 
+// Follow implements gearcore.Follower, for the receivers that the child was told ahead.
+func (b *Bolt) Follow(version int64) {
+	if b.cur != nil && b.graph != version {
+		b.cur.ahead.moved()
+	}
+	b.graph = version
+}
+
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (b *Bolt) Close() {
 	if b.child != nil {
@@ -273,7 +283,11 @@ func shellError(m *message) error { return fmt.Errorf("Shell Process Exception: 
 // known returns the tuple that the child of s calls id.
 func (b *Bolt) known(s *session, id uint64) (gearcore.Tuple, uint64, bool) {
 	if s.framing != framingPlain {
-		id, _ = b.waiting.long(id)
+		long, ok := b.waiting.long(id)
+		if !ok { // another tuple may have its slot by now
+			return gearcore.Tuple{}, 0, false
+		}
+		id = long
 	}
 	t, ok := b.waiting.get(id)
 	return t, id, ok
@@ -344,17 +358,21 @@ func outputOf(c *gearcore.Collector, known map[string]int, m *message) (int, err
 
 // send emits and answers with the task ids if they are wanted and were not told before: never for a direct emit.
 func send(c *gearcore.Collector, s *session, e gearcore.Emission, in *inbound, m *message) error {
-	if e.Task == 0 && !m.noTaskIDs && s.ahead.has(e.Stream) {
-		if err := c.SendTo(e, s.ahead.take(), in.values(m)); err != nil {
-			return &ProtocolError{What: "child's emit", Err: err}
+	asks := e.Task == 0 && !m.noTaskIDs
+	told := asks && s.ahead.has(e.Stream)
+	if told {
+		if to, hold := s.ahead.take(); hold {
+			if err := c.SendTo(e, to, in.values(m)); err != nil {
+				return &ProtocolError{What: "child's emit", Err: err}
+			}
+			return nil
 		}
-		return nil
 	}
 	ids, err := c.TrySend(e, in.values(m))
 	if err != nil {
 		return &ProtocolError{What: "child's emit", Err: err}
 	}
-	if e.Task == 0 && !m.noTaskIDs {
+	if asks && !told {
 		s.waits.Store(true)
 		if err := s.out.addTaskIDs(ids); err != nil {
 			return &ProtocolError{What: "child asks for the tasks of its emits and does not read them", Err: err}

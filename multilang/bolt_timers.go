@@ -2,6 +2,7 @@ package multilang
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -17,15 +18,30 @@ func (b *Bolt) Holding() bool {
 	return b.waiting.len() > 0 || b.states != nil && b.states.timers.pending()
 }
 
-// Advance implements gearcore.Clocked: the child is told and gets the timers that are due, and the engine asks again when it has done them.
+// Advance implements gearcore.Clocked: the child is told and gets the timers that are due, and the engine asks again when it has done them. It
+// is for the same w as long as there are steps on the way to that.
 func (b *Bolt) Advance(w gearcore.Watermark, c *gearcore.Collector) (gearcore.Watermark, error) {
 	if b.states == nil || w == gearcore.Idle || w <= b.states.mark {
 		return w, nil
 	}
-	b.states.setTime(w)
-	b.tellTime()
-	b.fire(c)
-	return w, nil
+	for {
+		b.states.setTime(b.states.step(w))
+		b.tellTime()
+		b.fire(c)
+		if b.states.mark >= w || b.Holding() { // else what was due could not be given to the child
+			return w, nil
+		}
+	}
+}
+
+// step is how far event time goes on at once on the way to w. A timer finds what has not expired by its moment, however far w is.
+func (s *states) step(w gearcore.Watermark) gearcore.Watermark {
+	ages := func(d stateDecl) bool { return d.ttl.EventTime }
+	at, ok := s.timers.soonest()
+	if !ok || s.mark == 0 || gearcore.Watermark(at) <= s.mark || !slices.ContainsFunc(s.decls, ages) {
+		return w
+	}
+	return min(w, gearcore.Watermark(at))
 }
 
 // setTime makes w the event time.

@@ -148,6 +148,7 @@ func (c *child) run() {
 		if s != nil && s.byItself && s.p.terminated() { // somebody wants it started anew, as gearstorm dev --reload does
 			wait.forget()
 		}
+		c.forgetCompiled(s, lost)
 		lost.Restarts, lost.Wait = restarts, wait.after(time.Since(began))
 		c.lose(s, lost)
 		if c.async.Report(lost) != nil || c.async.Do(16, func(col *gearcore.Collector) { c.host.down(col, s, lost) }) != nil {
@@ -173,7 +174,7 @@ func (c *child) live() (s *session, lost *ChildError) {
 		return nil, lost
 	}
 	lost.PID = p.pid()
-	s = &session{c: c, p: p, failed: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
+	s = &session{c: c, p: p, dir: dir, failed: make(chan struct{}), readDone: make(chan struct{}), writeDone: make(chan struct{}),
 		free: make(chan *inbound, 4), client: client, ahead: newAhead(&c.spec, c.ctx, client)}
 	s.out = newOutbox(format{msgpack: c.msgpack, limit: c.spec.Limits.MessageBytes}, c.spec.MaxPending, func() {
 		_ = c.async.Do(16, func(col *gearcore.Collector) { c.host.room(col, s) }) // an error: the executor has ended

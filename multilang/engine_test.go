@@ -133,10 +133,13 @@ func (s logSink) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+// start returns once the task is open, so that tests may read what Open set.
 func (e *fakeEngine) start(bolt gearcore.Task, spout gearcore.Source) {
 	e.t.Helper()
 	e.bolt, e.spout = bolt, spout
+	opened := make(chan struct{})
 	e.do(func(c *gearcore.Collector) {
+		defer close(opened)
 		var err error
 		if bolt != nil {
 			err = bolt.Open(e.ctx, c)
@@ -149,6 +152,7 @@ func (e *fakeEngine) start(bolt gearcore.Task, spout gearcore.Source) {
 	})
 	go e.loop()
 	e.t.Cleanup(e.close)
+	<-opened
 }
 
 // close ends the task, then the executor, and checks that the child is gone.

@@ -12,6 +12,8 @@ const (
 	keepBuffer  = 1 << 20 // a larger buffer is given up once it is empty
 	jsonEnd     = "\nend\n"
 	jsonEndLine = "end\n"
+	// gatherBytes is how long a frame of several operations may be, whatever one of them may: our clients gather nearly as much.
+	gatherBytes = 256 << 10
 )
 
 // frameReader cuts a child's output into messages. JSON messages end with a line "end", msgpack values end by themselves.
@@ -66,8 +68,8 @@ func (f *frameReader) batch() (rest []byte, ok bool, err error) {
 			return nil, false, nil
 		}
 		n := binary.LittleEndian.Uint32(here)
-		if uint64(n) > uint64(f.limits.MessageBytes) {
-			return nil, false, f.broken("frame of the child", tooLarge("a number of bytes", f.limits.MessageBytes))
+		if limit := max(f.limits.MessageBytes, gatherBytes); uint64(n) > uint64(limit) {
+			return nil, false, f.broken("frame of the child", tooLarge("a number of bytes", limit))
 		}
 		if len(here)-frameHeader < int(n) {
 			return nil, false, nil

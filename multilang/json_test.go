@@ -235,7 +235,6 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"command":"emit","tuple":[1],"task":"x"}`:        `"task" should be`,
 		`{"command":"emit","tuple":[1],"anchors":{}}`:      `"anchors" should be`,
 		`{"command":"emit","tuple":[1],"anchors":["abc"]}`: `"anchors" should be`,
-		`{"command":"emit","tuple":[1],"id":["x"]}`:        `"id" should be`,
 		`{"command":7}`:                                   `"command" should be`,
 		`{"command":"sync"} x`:                            `the end of the message`,
 		`{"command":"sync"`:                               `in the middle`,

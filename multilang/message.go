@@ -135,7 +135,7 @@ func (d *decoder) field(m *message, key string, v gearcore.Value) error {
 		}
 		m.noTaskIDs = !v.IsNull() && !v.Bool()
 	case "id":
-		return d.id(m, v)
+		d.id(m, v)
 	case "msg", "name":
 		if m.cmd != cmdOther {
 			m.text = strings.Clone(v.Text())
@@ -161,16 +161,13 @@ func (d *decoder) field(m *message, key string, v gearcore.Value) error {
 	return nil
 }
 
-func (d *decoder) id(m *message, v gearcore.Value) error {
-	switch v.Kind() {
-	case gearcore.KindNull, gearcore.KindInt, gearcore.KindLong, gearcore.KindDouble, gearcore.KindBigInt:
-		m.id = v
-	case gearcore.KindString:
+// id stores an id: a spout's may be anything, as in Storm.
+func (d *decoder) id(m *message, v gearcore.Value) {
+	if v.Kind() == gearcore.KindString {
 		m.id = gearcore.Str(d.text.String(bytesOf(v.Str())))
-	default:
-		return wrongType("id", "a string or a number", v)
+		return
 	}
-	return nil
+	m.id = keep(v)
 }
 
 // anchor appends one anchor to in.

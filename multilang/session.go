@@ -27,6 +27,7 @@ const (
 type session struct {
 	c    *child
 	p    *process
+	dir  string // its working directory
 	out  *outbox
 	errs *stderrPump
 

@@ -30,6 +30,7 @@ type Spout struct {
 	queue   []spoutCommand // queue[head:] wait
 	head    int
 	outputs map[string]int
+	graph   int64 // the version that was followed last
 }
 
 type spoutCommand struct {
@@ -41,8 +42,9 @@ type spoutCommand struct {
 func NewSpout(spec Spec) *Spout { return &Spout{spec: spec, outputs: map[string]int{}} }
 
 var (
-	_ gearcore.Source  = (*Spout)(nil)
-	_ gearcore.Starter = (*Spout)(nil)
+	_ gearcore.Source   = (*Spout)(nil)
+	_ gearcore.Starter  = (*Spout)(nil)
+	_ gearcore.Follower = (*Spout)(nil)
 )
 
 // Open starts the child and returns without waiting for it.
@@ -98,6 +100,14 @@ func (p *Spout) Deactivate(c *gearcore.Collector) {
 // Holding implements gearcore.Holder: the child has something to do, and may emit meanwhile.
 func (p *Spout) Holding() bool { return p.cur != nil && (len(p.open) > 0 || p.head < len(p.queue)) }
 
+// Follow implements gearcore.Follower, for the receivers that the child was told ahead.
+func (p *Spout) Follow(version int64) {
+	if p.cur != nil && p.graph != version {
+		p.cur.ahead.moved()
+	}
+	p.graph = version
+}
+
 // Close ends the child and waits for its end, the grace period at most (and the kernel's time to kill it).
 func (p *Spout) Close() {
 	if p.child != nil {
@@ -105,9 +115,9 @@ func (p *Spout) Close() {
 	}
 }
 
-// wrap marks the message ids of later lives, so that those of a lost child are known.
+// wrap marks the message ids of later lives, so that those of a lost child are known, and all lists.
 func (p *Spout) wrap(id gearcore.Value) gearcore.Value {
-	if p.life == 0 || id.IsNull() {
+	if id.IsNull() || p.life == 0 && id.Kind() != gearcore.KindList {
 		return id
 	}
 	return gearcore.List([]gearcore.Value{gearcore.Int(p.life), id})
@@ -116,7 +126,7 @@ func (p *Spout) wrap(id gearcore.Value) gearcore.Value {
 // unwrap returns the child's own id; ok is false if it belongs to an earlier child.
 func (p *Spout) unwrap(id gearcore.Value) (own gearcore.Value, ok bool) {
 	life := int32(0)
-	if l := id.List(); id.Kind() == gearcore.KindList && len(l) == 2 { // a child's id is never a list
+	if l := id.List(); id.Kind() == gearcore.KindList && len(l) == 2 {
 		life, id = int32(l[0].Int()), l[1]
 	}
 	return id, life == p.life

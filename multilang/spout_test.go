@@ -36,7 +36,7 @@ func (e *fakeEngine) settle(i int, ok bool) {
 func TestSpoutCommands(t *testing.T) {
 	e := startSpout(t, quick(raw(t, `
 import select
-ids = ["text", 5, 1 << 40, None]
+ids = ["text", 5, 1 << 40, [1, ["a"]], {"at": True}, None]
 while True:
     m = read()
     if select.select([sys.stdin], [], [], 0.01)[0]: send({"command": "log", "msg": "TWO COMMANDS"})
@@ -50,11 +50,12 @@ while True:
     send({"command": "sync"})
 `)))
 	e.activate(true)
-	e.eventually("four emits", func() bool { return len(e.emits) == 4 })
-	e.settle(0, true)
-	e.settle(1, true)
-	e.settle(2, false)
-	e.eventually("fail", e.hasLog("fail "))
+	e.eventually("six emits", func() bool { return len(e.emits) == 6 })
+	for i := range 4 {
+		e.settle(i, i != 2)
+	}
+	e.settle(4, false)
+	e.eventually("fail", e.hasLog("fail {"))
 	e.activate(false)
 	e.eventually("deactivated", e.hasLog("deactivate"))
 	got := e.snap()
@@ -62,12 +63,13 @@ while True:
 	for _, l := range got.logs {
 		calls = append(calls, strings.TrimPrefix(l, "INFO shell log "))
 	}
-	want := []string{"activate ''", "ids [7]", "ids [7]", "ids [7]", "ids [7]", "ack 'text'", "ack 5", "fail 1099511627776", "deactivate ''"}
+	want := append(append([]string{"activate ''"}, slices.Repeat([]string{"ids [7]"}, 6)...),
+		"ack 'text'", "ack 5", "fail 1099511627776", "ack [1, ['a']]", "fail {'at': True}", "deactivate ''")
 	if !slices.Equal(calls, want) {
 		t.Errorf("got  %q\nwant %q", calls, want)
 	}
-	if len(got.errs) > 0 || !got.emits[3].id.IsNull() {
-		t.Errorf("errors %v, last id %v", got.errs, got.emits[3].id)
+	if len(got.errs) > 0 || !got.emits[5].id.IsNull() {
+		t.Errorf("errors %v, last id %v", got.errs, got.emits[5].id)
 	}
 }
 
@@ -95,9 +97,9 @@ func TestLostSpoutChildren(t *testing.T) {
 		{"unknown command", `
 send({"command": "dance"})
 time.sleep(60)`, `a command it may not: "dance"`},
-		{"bad id", `
-send({"command": "emit", "tuple": ["v"], "id": [1]})
-time.sleep(60)`, `"id" should be a string or a number`},
+		{"bad stream", `
+send({"command": "emit", "tuple": ["v"], "stream": [1]})
+time.sleep(60)`, `"stream" should be a string`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -48,8 +48,14 @@ class Mistaken(gearstorm.BasicBolt):
             at.append(at)
             self.one.set(at)
         elif how == "fine":
-            self.one.set([None, True, 1 << 70, 0.5, "x", b"y", (1, [2]), {"a": {7: float("inf")}}])
+            self.one.set([None, True, 1 << 70, 0.5, "x\u20ac\U0001F600", b"y", (1, [2]), {"a\u20ac": {7: float("inf")}}])
             self.one.set(None)
+        elif how == "half text":
+            self.one.set([("a\udc80",)])
+        elif how == "half key":
+            self.places["a\udc80"] = 1
+        elif how == "half dict key":
+            self.many.append({"a\udc80": 1})
         elif how == "half":
             self.many.drop_first(1.5)
         elif how == "key":
@@ -89,11 +95,14 @@ class Mistaken extends BasicBolt {
     else if (how === 'bytes') one.set([Buffer.from('x')]);
     else if (how === 'dict key') one.set([1, undefined]);
     else if (how === 'round') { const at = []; at.push(at); one.set(at); }
+    else if (how === 'half text') one.set([['a\udc80']]);
+    else if (how === 'half key') places.set('a\udc80', 1);
+    else if (how === 'half dict key') many.append({ 'a\ud83d': 1 });
     else if (how === 'half') many.append(-Infinity);
     else if (how === 'nan') one.set(NaN);
     else if (how === 'function') one.set({ f() {} });
     else if (how === 'fine') {
-      one.set([null, true, 0.5, 'x', [1, [2]], { a: { b: undefined } }, Object.create(null)]);
+      one.set([null, true, 0.5, 'x\u20ac\ud83d\ude00', [1, [2]], { a: { b: undefined } }, Object.create(null)]);
       one.set(null);
     } else if (how === 'key') places.set(2 ** 70, 1);
     else if (how === 'moment') due.set('soon');
@@ -127,7 +136,8 @@ func TestWhatCannotBeKept(t *testing.T) {
 			pid := e.pid()
 			mistakes := map[string]string{"value": "cannot keep", "list": "cannot keep", "map": "cannot keep", "key": "whole number", "moment": "is no moment",
 				"set": "would come back as something else", "nested": "cannot keep", "class": "would come back as something else",
-				"bytes": "would come back as something else", "dict key": "cannot keep", "round": "more than 60 deep"}
+				"bytes": "would come back as something else", "dict key": "cannot keep", "round": "more than 60 deep",
+				"half text": "half of a surrogate pair", "half key": "half of a surrogate pair", "half dict key": "half of a surrogate pair"}
 			if name == "node" {
 				maps.Copy(mistakes, map[string]string{"half": "-Infinity is no number", "nan": "NaN is no number", "function": "a function cannot be kept"})
 			} else {
@@ -159,6 +169,61 @@ func TestWhatCannotBeKept(t *testing.T) {
 			e.eventually("another process is up", func() bool { return len(e.emits) > had && e.acked[len(e.acked)-1] == "a" })
 			if last := e.snap().vals()[len(e.snap().emits)-1]; last < "a "+string(rune('1'+acked)) {
 				t.Errorf("%d were acked, and then it says %q", acked, last)
+			}
+		})
+	}
+}
+
+// growers are the same bolt for both clients: it changes what it gets in place and sets it again.
+var growers = map[string]func(t testing.TB) []string{
+	"python": func(t testing.TB) []string {
+		return python(t, `
+import gearstorm
+
+class Grow(gearstorm.BasicBolt):
+    seen = gearstorm.Value([])
+    by = gearstorm.Value({"n": [0]})
+
+    def process(self, tup):
+        seen, by = self.seen.get(), self.by.get()
+        seen.append(1)
+        by["n"][0] += 1
+        self.seen.set(seen)
+        self.by.set(by)
+        self.emit(["%s %d %d" % (tup["sentence"], len(seen), by["n"][0])])
+
+Grow().run()
+`)
+	},
+	"node": func(t testing.TB) []string {
+		return node(t, `
+const { BasicBolt, value } = require('./gearstorm');
+
+class Grow extends BasicBolt {
+  static states = { seen: value([]), by: value({ n: [0] }) };
+
+  process(tuple) {
+    const state = this.state(tuple);
+    const [seen, by] = [state.seen.get(), state.by.get()];
+    seen.push(1);
+    by.n[0]++;
+    state.seen.set(seen);
+    state.by.set(by);
+    this.emit([[tuple.get('sentence'), seen.length, by.n[0]].join(' ')]);
+  }
+}
+new Grow().run();
+`)
+	},
+}
+
+// TestInitialValuesAreOfEachKey has keys change what they begin with in place: no other key sees that.
+func TestInitialValuesAreOfEachKey(t *testing.T) {
+	for name, command := range growers {
+		t.Run(name, func(t *testing.T) {
+			e := startKeeper(t, command(t), dag.Fields, map[string]any{})
+			if got, want := e.says("a", "a", "b", "a", "b"), []string{"a 1 1", "a 2 2", "b 1 1", "a 3 3", "b 2 2"}; !slices.Equal(got, want) {
+				t.Errorf("it says %q, want %q", got, want)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package multilang
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,6 +117,31 @@ func TestKeyOutgrowsMessage(t *testing.T) {
 			check("places-", "40000 0 0 0")
 			check("one-", "0 0 0 0")
 			check("places+ places+", "0 0 0 2")
+		})
+	}
+}
+
+// TestChangesOfManyKeys has children change more at once, of many keys, than a message may have: no frame of them is larger for that.
+func TestChangesOfManyKeys(t *testing.T) {
+	for name, command := range growing {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "todo")
+			if err := os.WriteFile(file, []byte("one+"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			e := startKeeper(t, command(t), dag.Fields, map[string]any{maxMessageKey: int64(64 << 10), "file": file})
+			var words []string
+			for i := range 60 {
+				words = append(words, strconv.Itoa(i))
+			}
+			for i, got := range e.says(words...) {
+				if got != "40000 0 0 0" {
+					t.Errorf("of key %d it says %q", i, got)
+				}
+			}
+			if errs := e.snap().errs; len(errs) > 0 {
+				t.Errorf("errors %v", errs)
+			}
 		})
 	}
 }

@@ -147,6 +147,16 @@ func (t *timers) next() (at int64, ok bool) {
 	return at, ok
 }
 
+// soonest is the earliest moment of event time for which a timer is set.
+func (t *timers) soonest() (at int64, ok bool) {
+	for _, h := range t.handles {
+		if n, there := h.q.Next(); !h.clock && there && (!ok || n < at) {
+			at, ok = n, true
+		}
+	}
+	return at, ok
+}
+
 // ring has f called, by any goroutine, when the next timer by the clock is due, unless it will be.
 func (t *timers) ring(now int64, f func(at int64)) {
 	at, ok := t.next()

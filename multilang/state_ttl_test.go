@@ -206,3 +206,74 @@ func TestChangesOfAgingListsAreChecked(t *testing.T) {
 		return nil
 	})
 }
+
+// brief are the same bolt for both clients: it keeps a word for 100 ms of event time, and says after 50 and 150 whether it is there.
+var brief = map[string]func(t testing.TB) []string{
+	"python": func(t testing.TB) []string {
+		return python(t, `
+import gearstorm
+
+class Brief(gearstorm.BasicBolt):
+    word = gearstorm.Value("", ttl=gearstorm.TTL(100, event_time=True))
+    due = gearstorm.Timers()
+
+    def process(self, tup):
+        self.word.set(tup[0])
+        now = self.event_time() or 0
+        self.due.set(now + 50)
+        self.due.set(now + 150)
+        self.emit(["at %d" % now])
+
+    def on_timer(self, timer):
+        self.emit(["%d %d %s" % (timer.at, self.event_time(), self.word.get())])
+
+Brief().run()
+`)
+	},
+	"node": func(t testing.TB) []string {
+		return node(t, `
+const { BasicBolt, value, timers } = require('./gearstorm');
+
+class Brief extends BasicBolt {
+  static states = { word: value('', { ttlMs: 100, eventTime: true }), due: timers() };
+
+  process(tuple) {
+    const { word, due } = this.state(tuple);
+    word.set(tuple.get(0));
+    const now = this.eventTime() ?? 0;
+    due.set(now + 50);
+    due.set(now + 150);
+    this.emit(['at ' + now]);
+  }
+
+  onTimer(timer) {
+    this.emit([timer.at + ' ' + this.eventTime() + ' ' + this.state(timer).word.get()]);
+  }
+}
+new Brief().run();
+`)
+	},
+}
+
+// TestTimersBeforeWhatExpires: a timer finds what has not expired by its moment, also when the watermark goes far beyond it at once.
+func TestTimersBeforeWhatExpires(t *testing.T) {
+	for name, command := range brief {
+		t.Run(name, func(t *testing.T) {
+			e := startKeeper(t, command(t), dag.KeyGroups, map[string]any{"gearstorm.event.time": true})
+			says := func(word, want string) {
+				t.Helper()
+				if got := e.says(word); !slices.Equal(got, []string{want}) {
+					t.Errorf("%s: it says %q, want %q", word, got, want)
+				}
+			}
+			says("first", "at 0")
+			e.fires(1000, "50 1000 first", "150 1000 first") // what is written before there is an event time begins to age with it
+			says("a", "at 1000")
+			e.fires(1020)
+			says("b", "at 1020")
+			e.fires(5000, "1050 1050 a", "1070 1070 b", "1150 1150 ", "1170 1170 ")
+			says("c", "at 5000")
+			e.fires(gearcore.End, "5050 5050 c", "5150 5150 ")
+		})
+	}
+}

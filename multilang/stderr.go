@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -105,7 +106,23 @@ func (p *stderrPump) last() string {
 	if len(t) > stderrTail {
 		t = t[len(t)-stderrTail:]
 	}
-	return string(bytes.ToValidUTF8(bytes.TrimSpace(t), []byte("\uFFFD")))
+	return withoutStack(string(bytes.ToValidUTF8(bytes.TrimSpace(t), []byte("\uFFFD"))))
+}
+
+// withoutStack leaves out of the trace of an error what stands between its message and the end of the text, as in Node and Java, but for the
+// first call, and empty lines: what is shortened later keeps its beginning and its end. The log has all lines.
+func withoutStack(text string) string {
+	var out []string
+	inStack := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		call := strings.HasPrefix(strings.TrimLeft(line, " \t"), "at ") && line[0] != 'a'
+		if line != "" && !(call && inStack) {
+			out = append(out, line)
+		}
+		inStack = call
+	}
+	return strings.Join(out, "\n")
 }
 
 func droppedText(n int) string {

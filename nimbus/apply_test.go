@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
+	"github.com/gearstorm/gearstorm/internal/cluster/mem"
 	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -242,6 +243,27 @@ func TestVersionsThatAreKept(t *testing.T) {
 	}
 	if len(all) != maxVersions {
 		t.Errorf("%d versions are told of", len(all))
+	}
+}
+
+// However much each of them changes, the versions of a topology fit into their record.
+func TestVersionsFitIntoTheirRecord(t *testing.T) {
+	var all []cluster.Version
+	var rows []cluster.ChangeRow
+	for i := range maxRows {
+		rows = append(rows, cluster.ChangeRow{Kind: "replace", Component: fmt.Sprint("bolt-", i), Text: "files that go along with it are others"})
+	}
+	store := mem.New()
+	defer store.Close()
+	term, err := store.Campaign(t.Context(), "a")
+	must(t, err)
+	for v := range int64(2 * maxVersions) {
+		now, _ := succeeded(all, cluster.Version{Version: v, Code: fmt.Sprint(v), Kept: true, Rows: rows}, 5, 0)
+		must(t, store.Txn(t.Context(), term.Epoch, cluster.PutVersions("words", now)))
+		all = now.Entries
+	}
+	if len(all) != maxVersions || len(all[maxVersions-1].Rows) != maxRows || len(all[0].Rows) > 0 {
+		t.Errorf("%d versions, the newest has %d rows, the oldest %d", len(all), len(all[maxVersions-1].Rows), len(all[0].Rows))
 	}
 }
 

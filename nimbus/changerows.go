@@ -42,7 +42,7 @@ func rowsOf(d *dag.Diff, next *dag.Graph, r *dag.Restarts) []*stormrpc.ChangeRow
 		}
 	}
 	for _, c := range d.Conf {
-		rows = append(rows, &stormrpc.ChangeRow{Kind: "conf", Text: clipped(keyText(c)), Restarts: text(r.Conf[c.Key])})
+		rows = append(rows, &stormrpc.ChangeRow{Kind: "conf", Text: clipped(keyText(c)), Restarts: text(cmp.Or(r.Conf[c.Key], r.Graph))})
 	}
 	if more := len(rows) - maxRows; more > 0 {
 		rows = append(rows[:maxRows], &stormrpc.ChangeRow{Kind: "conf", Text: fmt.Sprintf("and %d more", more)})
@@ -117,6 +117,7 @@ func maskedReasons(reasons []string) []string {
 	return out
 }
 
+// clipped is a row that people read from its beginning.
 func clipped(s string) string {
 	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")
 	if r := []rune(s); len(r) > maxRowBytes {

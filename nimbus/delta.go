@@ -1,7 +1,9 @@
 package nimbus
 
 import (
+	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/gearstorm/gearstorm/compat"
@@ -38,6 +40,7 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 	jar := slices.Contains(slices.Collect(maps.Values(classes)), otherJar)
 	d.files = some && !jar && (around.Program || len(d.replace) == 0)
 	maps.Copy(d.replace, classes)
+	maps.Copy(d.replace, argued(was, will))
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		if was.graph.Processor(name) == nil || will.graph.Processor(name) == nil {
 			return nil, invalid("component %s cannot be replaced: it is not in both versions of topology %s", name, was.graph.Name)
@@ -45,6 +48,7 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 		d.replace[name] = asked[name]
 	}
 	d.diff = dag.DiffOf(was.graph, will.graph, d.replace)
+	around.Files = d.files
 	had, err := compat.TimingOf(was.conf)
 	if err != nil {
 		return nil, asInvalid(err)
@@ -55,10 +59,29 @@ func deltaOf(was, will version, asked map[string]string) (*delta, error) {
 	}
 	around.Checkpoints = had.Checkpoints() && has.Checkpoints()
 	d.how = d.diff.Restarts(was.graph, will.graph, around)
-	if s, _ := will.conf.StringOr("gearstorm.sandbox", ""); s == "strict" && !d.diff.Empty() {
+	if s, _ := will.conf.StringOr("gearstorm.sandbox", ""); s == "strict" && (d.files || !d.diff.Empty()) {
 		d.how.Graph = "a worker in a strict sandbox can read no code that came after its start"
 	}
 	return d, nil
+}
+
+// componentVersionKey is what a user changes in a component's configuration to have it replaced.
+const componentVersionKey = "gearstorm.component.version"
+
+// argued are the components in Go that are replaced because their program has other arguments, which any of them may use; but for those of
+// which the user says which version they are.
+func argued(was, will version) map[string]string {
+	out := map[string]string{}
+	if reflect.DeepEqual(was.conf[conf.ProgramArgs], will.conf[conf.ProgramArgs]) {
+		return out
+	}
+	for _, p := range will.graph.Processors {
+		q := was.graph.Processor(p.Name)
+		if q != nil && p.Impl.Kind == dag.ImplGo && q.Impl.Kind == dag.ImplGo && p.Conf[componentVersionKey] == nil {
+			out[p.Name] = "the program has other arguments"
+		}
+	}
+	return out
 }
 
 // devSourceKey is where the scripts of a topology lie on the machine from which it was submitted; who watches them reads it.
@@ -76,11 +99,29 @@ func keepHash(base *topology, code *stormrpc.StormTopology, c conf.Conf) conf.Co
 	return conf.Merge(c, conf.Conf{compat.HashModeKey: "java"})
 }
 
-// idle says of a key of a topology's configuration that workers which run need not hear of its change: only Nimbus reads it, or, for the
-// hash mode, another mode is refused, so that only where it is written down can change.
+// keepAckers returns c with as many ackers as base has, where the submission does not say how many: by default they are as many as workers, or follow the
+// memory under the resource-aware scheduler, and another number of them takes a restart of the workers. Whether there are any stays as c says.
+func keepAckers(base *topology, submitted, c conf.Conf) conf.Conf {
+	was, will := ackersOf(base.conf), ackersOf(c)
+	if submitted.Has(ackersKey) || submitted.Has(ackersPerWorkerKey) || was < 1 || will < 1 || was == will && !base.conf.Has(ackersKey) {
+		return c
+	}
+	return conf.Merge(c, conf.Conf{ackersKey: was})
+}
+
+// ackersOf is how many ackers a whole configuration means. What is no number is refused elsewhere.
+func ackersOf(c conf.Conf) int64 {
+	workers, _ := c.IntOr("topology.workers", 1)
+	n, _ := c.IntOr(ackersKey, workers)
+	return n
+}
+
+// idle says of a key of a topology's configuration that workers which run need not start again for its change: only Nimbus reads it, or, for the
+// hash mode, another mode is refused, so that only where it is written down can change; of arguments components hear that are made anew (argued), and another
+// number of ackers has a reason of its own (dag.Restarts.Ackers).
 func idle(key string) bool {
 	return slices.Contains([]string{"topology.workers", "topology.priority", "topology.scheduler.strategy", "topology.version", patienceKey, versionsKeptKey, devSourceKey,
-		compat.HashModeKey}, key)
+		compat.HashModeKey, conf.ProgramArgs, ackersKey, ackersPerWorkerKey}, key)
 }
 
 func (d *delta) restarts() bool { return d.how.Any() }
@@ -92,7 +133,7 @@ func (d *delta) rows() []*stormrpc.ChangeRow {
 		rows = append(rows, &stormrpc.ChangeRow{Kind: "rescale", Component: gearcore.AckerComponent, Text: "another number of tasks", Restarts: &d.how.Ackers})
 	}
 	if d.files || d.how.Files != "" {
-		rows = append(rows, &stormrpc.ChangeRow{Kind: "code", Text: "the program, scripts or jar that go along are others", Restarts: text(d.how.Files)})
+		rows = append(rows, &stormrpc.ChangeRow{Kind: "code", Text: "the program, scripts or jar that go along are others", Restarts: text(cmp.Or(d.how.Files, d.how.Graph))})
 	}
 	return rows
 }

@@ -33,8 +33,11 @@ func (n *Nimbus) upload(location string) (shipment, error) {
 
 // shipped is what went along with a version that is stored. What is not here is not known.
 func (n *Nimbus) shipped(code string) shipment {
+	var s shipment
 	n.mu.Lock()
-	s := shipment{sum: n.book[client.JarKey(code)].SHA256}
+	if e, ok := n.book[client.JarKey(code)]; ok { // else the topology has been removed meanwhile
+		s.sum = e.SHA256
+	}
 	n.mu.Unlock()
 	if f, info, err := n.blobs.OpenFile(client.JarKey(code)); err == nil {
 		defer f.Close()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/compat/conf"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
@@ -76,6 +77,47 @@ func TestInOtherClasses(t *testing.T) {
 	} {
 		if got := fmt.Sprint(inOtherClasses(tt.was, tt.will, tt.rest)); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Other arguments of the program replace its components, in place, but for those of which the user says which version they are.
+func TestOtherArguments(t *testing.T) {
+	of := func(kind dag.ImplKind, args ...any) version {
+		v := version{conf: conf.Conf{"topology.name": "x"}, graph: &dag.Graph{Name: "x"}, code: &stormrpc.StormTopology{}}
+		if args != nil {
+			v.conf[conf.ProgramArgs] = args
+		}
+		v.graph.Conf = v.conf
+		for _, name := range []string{"plain", "shell", "versioned"} {
+			p := &dag.Processor{Name: name, Kind: dag.Bolt, Tasks: 1, Executors: 1, Impl: dag.Impl{Kind: kind, Name: name}}
+			switch name {
+			case "versioned":
+				p.Conf = map[string]any{componentVersionKey: "1"}
+			case "shell":
+				p.Impl = dag.Impl{Kind: dag.ImplShell, Command: []string{"sh"}}
+			}
+			v.graph.Processors = append(v.graph.Processors, p)
+		}
+		return v
+	}
+	for _, c := range []struct {
+		name, want string
+		was, will  version
+	}{
+		{"none", "map[]", of(dag.ImplGo), of(dag.ImplGo)},
+		{"the same", "map[]", of(dag.ImplGo, "a"), of(dag.ImplGo, "a")},
+		{"others", "map[plain:the program has other arguments]", of(dag.ImplGo, "a"), of(dag.ImplGo, "b", "c")},
+		{"none any more", "map[plain:the program has other arguments]", of(dag.ImplGo, "a"), of(dag.ImplGo)},
+		{"of what is in no program any more", "map[]", of(dag.ImplGo, "a"), of(dag.ImplShell)},
+	} {
+		d, err := deltaOf(c.was, c.will, nil)
+		must(t, err)
+		if got := fmt.Sprint(d.replace); got != c.want || d.restarts() {
+			t.Errorf("%s: got %s, want %s; restarts %+v", c.name, got, c.want, d.how)
+		}
+		if changed := len(d.rows()) > 0; changed != (c.name != "none" && c.name != "the same") {
+			t.Errorf("%s: rows %v", c.name, d.rows())
 		}
 	}
 }

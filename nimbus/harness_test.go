@@ -27,8 +27,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// waitFor is how long a test waits for what must happen soon.
-const waitFor = 20 * time.Second
+// waitFor is how long a test waits for what must happen soon, on a slow machine too.
+const waitFor = time.Minute
 
 // clock is a clock that tests move.
 type clock struct {
@@ -261,6 +261,16 @@ func hasTopologies(count int) func(*stormrpc.NodePlan) bool {
 
 // has tells whether a topology has executors on the node by its plan.
 func (f *fakeNode) has() bool { return strings.Contains(placement(f.plan), f.report.NodeID+":") }
+
+// withWords submits the topology words, which a node of one slot has at work, and returns the node.
+func (c *testCluster) withWords() *fakeNode {
+	c.t.Helper()
+	a := c.node("a", 6700)
+	c.submitWords("words", oneWorker)
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	return a
+}
 
 // works makes the node report a worker for each slot that its plan gives it.
 func (f *fakeNode) works() {

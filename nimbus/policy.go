@@ -61,11 +61,16 @@ func (p *policy) check(t *topology) error {
 	return nil
 }
 
+// Keys of the number of ackers.
+const (
+	ackersKey          = "topology.acker.executors"
+	ackersPerWorkerKey = "topology.ras.acker.executors.per.worker"
+)
+
 // withAckers gives a submitted configuration the number of ackers that Storm's Nimbus puts in for the resource-aware scheduler, where
 // topology.workers says nothing: so many for each worker that the heaps of all executors will fill (Nimbus.java,
 // setUpAckerExecutorConfigs).
 func (p *policy) withAckers(daemon, submitted conf.Conf, code *stormrpc.StormTopology) (conf.Conf, error) {
-	const executors, perWorker = "topology.acker.executors", "topology.ras.acker.executors.per.worker"
 	if !p.aware {
 		return submitted, nil
 	}
@@ -86,18 +91,18 @@ func (p *policy) withAckers(daemon, submitted conf.Conf, code *stormrpc.StormTop
 		return nil, invalid("the executors of the topology ask for %v MB of heap", heap)
 	}
 	workers := int64(max(1, math.Ceil(min(heap/max(most, 1), 1<<20))))
-	each, err := whole.IntOr(perWorker, 1)
+	each, err := whole.IntOr(ackersPerWorkerKey, 1)
 	if err != nil {
 		return nil, asInvalid(err)
 	}
 	count := workers * min(each, 1<<20)
-	if whole.Has(executors) {
-		if count, err = whole.Int(executors); err != nil {
+	if whole.Has(ackersKey) {
+		if count, err = whole.Int(ackersKey); err != nil {
 			return nil, asInvalid(err)
 		}
 		each = (count + workers - 1) / workers
 	}
-	return conf.Merge(submitted, conf.Conf{executors: count, perWorker: each}), nil
+	return conf.Merge(submitted, conf.Conf{ackersKey: count, ackersPerWorkerKey: each}), nil
 }
 
 func (p *policy) readNumbers(c conf.Conf) error {

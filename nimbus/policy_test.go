@@ -125,6 +125,50 @@ func TestResourceAwareCluster(t *testing.T) {
 	}
 }
 
+// A topology that has to give way in the round of its new version leaves its slots to the other one.
+func TestEvictedByItsChange(t *testing.T) {
+	clk := newClock()
+	c := start(t, func(cfg *Config) { cfg.Now, cfg.Conf = clk.Now, mergeConf(cfg.Conf, awareKeys) })
+	a := c.node("a", 6700)
+	a.report.Resources = map[string]float64{cpuPercent: 60, "memory.mb": 4096}
+	a.sync(0)
+	const keys = `{"topology.workers": 1, "topology.acker.executors": 1, "topology.priority": ` // six executors of 10 points
+	c.submitWords("words", keys+"20}")
+	a.until("the topology", hasTopologies(1))
+	a.works()
+	c.submitWords("urgent", keys+"0}")
+	eventually(t, "nobody has to give way while nodes may be missing", func() bool {
+		s, err := c.client.GetTopologySummaryByName(t.Context(), "urgent")
+		return err == nil && strings.HasPrefix(s.GetSchedStatus(), "Not enough resources to schedule")
+	})
+	pass(clk, 70*time.Second, a)
+	c.applyWords(keys+"20}", wordsWith(func(t *stormrpc.StormTopology) {
+		t.Bolts["count"].Common.JSONConf = ref(`{"topology.tasks": 4, "gearstorm.component.version": "2"}`)
+	}), nil)
+	used := make(map[schedule.Slot]string)
+	for _, top := range c.all() {
+		for slot := range top.slots() {
+			if by := used[slot]; by != "" {
+				t.Errorf("slot %v is given to %s and to %s", slot, by, top.Name)
+			}
+			used[slot] = top.Name
+		}
+	}
+}
+
+// A change keeps the number of ackers unless it says how many there are to be, in all or by worker.
+func TestChangesKeepAckers(t *testing.T) {
+	base := &topology{conf: conf.Conf{ackersKey: int64(1), ackersPerWorkerKey: int64(1)}}
+	for _, c := range []struct {
+		submitted conf.Conf
+		want      int64
+	}{{conf.Conf{}, 1}, {conf.Conf{ackersKey: int64(3)}, 3}, {conf.Conf{ackersPerWorkerKey: int64(3)}, 3}} {
+		if n := ackersOf(keepAckers(base, c.submitted, conf.Conf{ackersKey: int64(3)})); n != c.want {
+			t.Errorf("%v: %d ackers, want %d", c.submitted, n, c.want)
+		}
+	}
+}
+
 func TestAckersUnderResourceAware(t *testing.T) {
 	aware, even := policy{aware: true}, policy{}
 	for json, want := range map[string][2]int64{ // five executors of 128 MB

@@ -58,6 +58,7 @@ func (n *Nimbus) propose(ctx context.Context, base *topology, s submission, o *s
 	if !s.conf.Has(compat.HashModeKey) {
 		whole = keepHash(base, code, whole)
 	}
+	whole = keepAckers(base, s.conf, whole)
 	ship := shipment{o.GetJarSha256(), o.GetJarContents()}
 	if s.location != "" {
 		if _, err := compat.Compile(code, whole); err != nil {
@@ -127,16 +128,56 @@ func (n *Nimbus) succeed(base *topology, c conf.Conf, code *stormrpc.StormTopolo
 
 // compare says what becomes of base, and why it may not.
 func compare(base, next *topology, d *delta, o *stormrpc.ChangeOptions) (*proposal, error) {
-	guards, err := guardsOf(base, next, d.old, o.GetDropState())
+	was, err := compat.TimingOf(base.conf)
+	if err != nil {
+		return nil, asInvalid(err)
+	}
+	will, err := compat.TimingOf(next.conf)
 	if err != nil {
 		return nil, asInvalid(err)
 	}
 	p := &proposal{base: base, next: next, rows: d.rows(), renewed: renewed(&d.diff), inPlace: !d.restarts(), refused: refusals(base, o)}
 	if base.Workers != next.Workers {
-		p.rows = append(p.rows, &stormrpc.ChangeRow{Kind: "rescale", Text: fmt.Sprintf("%d -> %d workers", base.Workers, next.Workers)})
+		p.rows = append(p.rows, &stormrpc.ChangeRow{Kind: "rescale", Text: fmt.Sprintf("%d -> %d workers", base.Workers, next.Workers), Restarts: text(d.how.Graph)})
 	}
-	p.refused = append(p.refused, d.diff.Refuse(d.old, d.next, guards)...)
+	if why := leftBehind(was, will); why != "" && !o.GetDropState() {
+		p.refused = append(p.refused, why)
+	}
+	p.refused = append(p.refused, d.diff.Refuse(d.old, d.next, guardsOf(was, will, d.old, o.GetDropState()))...)
+	if was.Checkpoints() && will.Checkpoints() && !o.GetDropState() { // going back by itself says so
+		p.refused = append(p.refused, unreadable(d)...)
+	}
 	return p, nil
+}
+
+// unreadable names the stateful bolts of Storm's in Java that would be something else: what they keep are objects of Java.
+func unreadable(d *delta) (why []string) {
+	for _, r := range d.diff.Replaced {
+		if ofStorm(d.old.Processor(r.Component)) && !ofStorm(d.next.Processor(r.Component)) {
+			why = append(why, fmt.Sprintf("component %s has state that consists of objects of Java (IStatefulBolt), which no other kind of component can read: give it another id",
+				r.Component))
+		}
+	}
+	return why
+}
+
+// ofStorm says whether p is a stateful bolt of Storm's in Java.
+func ofStorm(p *dag.Processor) bool {
+	return p.Impl.Kind == dag.ImplJava && p.Impl.Name == compat.StatefulBoltClass
+}
+
+// leftBehind says why a version would not begin with what is in the checkpoints of the one before, "" if it does.
+func leftBehind(was, will compat.Timing) string {
+	const lost = "so what components keep, and where sources are, would be lost: give the key as at submit (-c), or say so with --drop-state"
+	switch {
+	case !was.Checkpoints():
+		return ""
+	case !will.Checkpoints():
+		return fmt.Sprintf("the topology would have no checkpoints any more (%s), %s", compat.CheckpointIntervalKey, lost)
+	case was.Store != will.Store:
+		return fmt.Sprintf("the checkpoints are not where the topology would look for them (%s), %s", compat.CheckpointStoreKey, lost)
+	}
+	return ""
 }
 
 // refusals are those that lie in the topology itself.
@@ -155,15 +196,7 @@ func refusals(base *topology, o *stormrpc.ChangeOptions) []string {
 }
 
 // guardsOf says what a change has to keep. What is in checkpoints is the position of sources, and what is kept by key.
-func guardsOf(base, next *topology, old *dag.Graph, drop bool) (dag.Guards, error) {
-	was, err := compat.TimingOf(base.conf)
-	if err != nil {
-		return dag.Guards{}, err
-	}
-	will, err := compat.TimingOf(next.conf)
-	if err != nil {
-		return dag.Guards{}, err
-	}
+func guardsOf(was, will compat.Timing, old *dag.Graph, drop bool) dag.Guards {
 	g := dag.Guards{Checkpoints: will.Checkpoints(), DropState: drop}
 	if was.Checkpoints() {
 		g.State = func(component string) bool {
@@ -175,12 +208,12 @@ func guardsOf(base, next *topology, old *dag.Graph, drop bool) (dag.Guards, erro
 			return p != nil && undivided(p)
 		}
 	}
-	return g, nil
+	return g
 }
 
 // undivided says that the state of a component belongs to its tasks: that of Storm's stateful and windowed bolts.
 func undivided(p *dag.Processor) bool {
-	return p.Impl.Kind == dag.ImplJava && p.Impl.Name == compat.StatefulBoltClass || p.Conf[compat.UndividedKey] == true
+	return ofStorm(p) || p.Conf[compat.UndividedKey] == true
 }
 
 func keyed(in dag.Input) bool {

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/storm"
+	"github.com/gearstorm/gearstorm/gearcore/dag"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -78,6 +80,7 @@ func TestPlanChange(t *testing.T) {
 			want: "1>2 conf : my.key: 7, was not set (restarts) | conf : topology.debug: false -> true (restarts)"},
 		{name: "workers", conf: `{"topology.workers": 3, "topology.acker.executors": 1}`,
 			want: "1>2 conf : topology.workers: 1 -> 3 | rescale : 1 -> 3 workers"},
+		{name: "workers, whose number those of ackers does not follow", conf: `{"topology.workers": 3}`, want: "1>2 conf : topology.workers: 1 -> 3 | rescale : 1 -> 3 workers"},
 		{name: "files", options: &stormrpc.ChangeOptions{JarSha256: ref("0f")}, want: "1>2 replace count: files that go along with it are others | replace words: files that go along with it are others | code : the program, scripts or jar that go along are others"},
 		{name: "hash mode", conf: `{"topology.workers": 1, "topology.acker.executors": 1, "gearstorm.hash.mode": "java"}`,
 			want: "1>2 conf : gearstorm.hash.mode: value -> java | refused: the hash of fields groupings (gearstorm.hash.mode) cannot change while the topology runs: every key would move"},
@@ -155,6 +158,69 @@ func TestPlanChangeOfUndividedState(t *testing.T) {
 	}
 }
 
+// What a stateful bolt in Java keeps is for such a bolt alone.
+func TestObjectsOfJavaStayWithJava(t *testing.T) {
+	graph := func(i dag.Impl) *dag.Graph {
+		return &dag.Graph{Processors: []*dag.Processor{{Name: "count", Kind: dag.Bolt, Tasks: 1, Impl: i}}}
+	}
+	stateful := dag.Impl{Kind: dag.ImplJava, Name: compat.StatefulBoltClass}
+	plain := dag.Impl{Kind: dag.ImplJava, Name: "org.apache.storm.topology.BasicBoltExecutor"}
+	shell, ours := dag.Impl{Kind: dag.ImplShell, Command: []string{"python3", "count.py"}}, dag.Impl{Kind: dag.ImplGo, Name: "count"}
+	for _, c := range []struct {
+		old, next dag.Impl
+		refused   bool
+	}{
+		{stateful, stateful, false}, {stateful, shell, true}, {stateful, ours, true}, {stateful, plain, true}, {plain, shell, false}, {shell, stateful, false}, {shell, ours, false},
+	} {
+		d := &delta{old: graph(c.old), next: graph(c.next)}
+		d.diff = dag.DiffOf(d.old, d.next, map[string]string{"count": "its code is new"})
+		if why := unreadable(d); (len(why) == 1) != c.refused || c.refused && !strings.HasPrefix(why[0], "component count has state that consists of objects of Java") {
+			t.Errorf("%v becomes %v: %q", c.old, c.next, why)
+		}
+	}
+}
+
+// A change by which a topology would lose all that is in its checkpoints is refused, unless that is what is wanted.
+func TestPlanChangeKeepsCheckpoints(t *testing.T) {
+	build := func(keys map[string]any) (jsonConf string, code *stormrpc.StormTopology) {
+		b := storm.NewTopologyBuilder()
+		for k, v := range keys {
+			b.AddConfig(k, v)
+		}
+		b.SetSpout("words", storm.SpoutFactory(func() storm.Spout { return nil }), 1).Fields("word")
+		topo, err := b.Build()
+		must(t, err)
+		text, err := topo.Conf.JSON()
+		must(t, err)
+		return string(text), topo.Thrift
+	}
+	const interval, store = "gearstorm.checkpoint.interval.ms", "gearstorm.checkpoint.store"
+	c := start(t, nil)
+	c.node("a", 6700)
+	jsonConf, code := build(map[string]any{interval: 1000, store: "file:///a"})
+	must(t, c.client.SubmitTopology(t.Context(), "words", c.upload(jar(t, "resources/script.py")), jsonConf, code))
+	for _, tt := range []struct {
+		keys map[string]any
+		want string // is refused for; "" for nothing
+	}{
+		{map[string]any{interval: 500, store: "file:///a"}, ""},
+		{map[string]any{store: "file:///a"}, "no checkpoints any more (" + interval + ")"},
+		{map[string]any{interval: 0, store: "file:///a", "gearstorm.event.time": true}, "no checkpoints any more (" + interval + ")"},
+		{map[string]any{interval: 1000, store: "file:///b"}, "(" + store + ")"},
+		{map[string]any{interval: 1000}, "(" + store + ")"},
+	} {
+		jsonConf, code := build(tt.keys)
+		for _, drop := range []bool{false, true} {
+			got, err := c.changes().PlanChange(t.Context(), "words", jsonConf, code, &stormrpc.ChangeOptions{DropState: &drop})
+			must(t, err)
+			why := strings.Join(got.Refused, "; ")
+			if refused := tt.want != "" && !drop; refused != (why != "") || refused && !strings.Contains(why, tt.want) {
+				t.Errorf("%v, drop %t: refused for %q, want %q", tt.keys, drop, why, tt.want)
+			}
+		}
+	}
+}
+
 func TestPlanChangeIsCheckedAsASubmission(t *testing.T) {
 	c := start(t, nil)
 	c.submitWords("words", "{}")
@@ -203,5 +269,43 @@ func TestPlanChangeKeepsARebalance(t *testing.T) {
 	must(t, err)
 	if !strings.Contains(changeText(got), "refused: topology words is being killed") {
 		t.Error(changeText(got))
+	}
+}
+
+// Another number of workers is taken over in place also where the number of ackers, which is that of workers, was never set; and back.
+func TestPlanChangeKeepsAckers(t *testing.T) {
+	c := start(t, nil)
+	c.node("a", 6700, 6701)
+	c.submitWords("words", `{"topology.workers": 1}`)
+	for _, step := range []struct{ conf, want string }{
+		{`{"topology.workers": 2}`, "1>2 conf : topology.acker.executors: 1, was not set | conf : topology.workers: 1 -> 2 | rescale : 1 -> 2 workers"},
+		{`{"topology.workers": 1}`, "2>3 conf : topology.workers: 2 -> 1 | rescale : 2 -> 1 workers"},
+		{`{"topology.workers": 1, "topology.acker.executors": 2}`, "3>4 conf : topology.acker.executors: 1 -> 2 | rescale __acker: another number of tasks (restarts)"},
+		{`{"topology.workers": 1, "topology.acker.executors": 0}`, "3>4 conf : topology.acker.executors: 1 -> 0 | rescale __acker: another number of tasks (restarts)"},
+	} {
+		got, err := c.changes().PlanChange(t.Context(), "words", step.conf, words(), nil)
+		must(t, err)
+		if text := changeText(got); text != step.want || got.GetRestarts() != strings.Contains(step.want, "restarts") {
+			t.Errorf("%s: got  %s (restarts: %v)\nwant %s", step.conf, text, got.GetRestarts(), step.want)
+		}
+		if !got.GetRestarts() {
+			c.applyWords(step.conf, words(), nil)
+		}
+	}
+	if top := mustNamed(t, c, "words"); ackersOf(top.conf) != 1 {
+		t.Errorf("%d ackers, want 1", ackersOf(top.conf))
+	}
+}
+
+// Where nothing can be made in place each line says so, also that of a key which no worker reads.
+func TestPlanChangeOfAKeyRestarts(t *testing.T) {
+	c := start(t, nil)
+	c.node("a", 6700, 6701)
+	const timed = `"gearstorm.event.time": true, "topology.acker.executors": 1`
+	c.submitWords("words", `{"topology.workers": 1, `+timed+`}`)
+	got, err := c.changes().PlanChange(t.Context(), "words", `{"topology.workers": 2, `+timed+`}`, words(), nil)
+	must(t, err)
+	if want := "1>2 conf : topology.workers: 1 -> 2 (restarts) | rescale : 1 -> 2 workers (restarts)"; changeText(got) != want || !got.GetRestarts() {
+		t.Errorf("got %s (restarts: %v), want %s", changeText(got), got.GetRestarts(), want)
 	}
 }

@@ -143,7 +143,7 @@ func countTasks(t *topology, component string) int {
 	return count
 }
 
-// checkTimed refuses what a topology with a clock cannot have: executors of several tasks. Nor can one get a clock or lose it.
+// checkTimed refuses what a topology with a clock cannot have: executors of several tasks. Nor can one get a clock or checkpoints, or lose them.
 func checkTimed(t *topology, r cluster.Rebalance) error {
 	before, err := compat.TimingOf(t.conf)
 	if err != nil {
@@ -164,8 +164,13 @@ func checkTimed(t *topology, r cluster.Rebalance) error {
 		return err
 	}
 	after, err := compat.TimingOf(conf.Merge(t.conf, over))
-	if err == nil && before.Timed != after.Timed {
-		err = fmt.Errorf("%s and %s cannot be turned on or off while a topology lives: submit it anew", compat.EventTimeKey, compat.CheckpointIntervalKey)
+	switch {
+	case err != nil:
+		return err
+	case before.Timed != after.Timed || before.Checkpoints() != after.Checkpoints():
+		return fmt.Errorf("%s and %s cannot be turned on or off while a topology lives: submit it anew", compat.EventTimeKey, compat.CheckpointIntervalKey)
+	case before.Checkpoints() && before.Store != after.Store:
+		return fmt.Errorf("%s cannot change while a topology lives, as it would not find its checkpoints: submit it anew", compat.CheckpointStoreKey)
 	}
-	return err
+	return nil
 }

@@ -161,12 +161,13 @@ func TestRebalanceIsHeldToTheLimits(t *testing.T) {
 	}
 }
 
-// TestTimedTopologyKeepsItsShape: one executor a task, and a clock from the beginning to the end or never.
+// TestTimedTopologyKeepsItsShape: one executor a task, and a clock and checkpoints in one place from the beginning to the end or never.
 func TestTimedTopologyKeepsItsShape(t *testing.T) {
 	c := start(t, nil)
 	a := c.node("a", 6700)
 	c.submitWords("timed", `{"gearstorm.event.time": true}`)
 	c.submitWords("plain", `{}`)
+	c.submitGo("kept", `{"gearstorm.event.time": true, "gearstorm.checkpoint.interval.ms": 1000}`)
 	a.until("the topology", hasTopologies(1))
 	timed, _ := c.named("timed")
 	if len(timed.executors) != len(timed.component) || countTasks(timed, "__clock") != 1 {
@@ -179,10 +180,12 @@ func TestTimedTopologyKeepsItsShape(t *testing.T) {
 		"executors of two tasks": {"timed", stormrpc.RebalanceOptions{NumExecutors: map[string]int32{"count": 2}}},
 		"the clock goes":         {"timed", stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.event.time": false}`)}},
 		"a clock comes":          {"plain", stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.checkpoint.interval.ms": 1000}`)}},
+		"the checkpoints go":     {"kept", stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.checkpoint.interval.ms": 0}`)}},
+		"they are elsewhere":     {"kept", stormrpc.RebalanceOptions{TopologyConfOverrides: ref(`{"gearstorm.checkpoint.store": "file:///b"}`)}},
 	} {
 		if err := c.client.Rebalance(t.Context(), r.topology, &r.o); err == nil {
 			t.Errorf("%s: taken", name)
-		} else if text := err.Error(); !strings.Contains(text, "event") {
+		} else if text := err.Error(); !strings.Contains(text, "event") && !strings.Contains(text, "checkpoint") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

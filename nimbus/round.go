@@ -71,7 +71,7 @@ func (n *Nimbus) workOutLocked(how placing) (r workedOut) {
 		t, _ := n.byID(w.ID)
 		where := r.placed.Placed[t.ID]
 		if how.next != nil && w.ID == how.next.ID {
-			if how.next.InPlaceFrom != 0 && how.rebalance == "" {
+			if how.next.InPlaceFrom != 0 && how.rebalance == "" && !slices.Contains(r.placed.Evicted, w.ID) {
 				where = unmoved(w, where)
 			}
 			a := n.nextAssignment(how.next, w, where, now)
@@ -150,9 +150,10 @@ func (n *Nimbus) hearSchedulerLocked(wanted []schedule.Topology, placed schedule
 	n.said = said
 }
 
-// scheduleInputLocked says who offers slots and who needs them.
+// scheduleInputLocked says who offers slots and who needs them. While nobody is heard all is taken to be where it was, and what a new version
+// brings to be where it would go.
 func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Node, []schedule.Topology) {
-	suspect := make(map[string][]int32)
+	suspect, deaf := make(map[string][]int32), n.deafLocked(now)
 	var wanted []schedule.Topology
 	for _, id := range slices.Sorted(maps.Keys(n.topologies)) {
 		t := n.topologies[id]
@@ -168,7 +169,7 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 		}
 		alive := make(map[schedule.Slot]bool)
 		for slot, held := range t.slots() {
-			if alive[slot] = n.aliveLocked(t, slot, held[0].Started, now); !alive[slot] {
+			if alive[slot] = deaf || n.aliveLocked(t, slot, held[0].Started, now); !alive[slot] {
 				suspect[slot.Node] = append(suspect[slot.Node], slot.Port)
 				if nd := n.nodes[slot.Node]; nd == nil || nd.unhealthy == "" { // else it says itself when it is well again
 					n.blacklist.Lost(slot, held[0].Started, now)
@@ -179,6 +180,11 @@ func (n *Nimbus) scheduleInputLocked(how placing, now time.Time) ([]schedule.Nod
 		w.Current, w.Near = t.whereNow(alive)
 		if t != was {
 			t.nearFormer(was, alive, w.Current, w.Near)
+		}
+		for i, at := range w.Current {
+			if deaf && at == (schedule.Slot{}) {
+				w.Current[i] = w.Near[i]
+			}
 		}
 		w.Workers, w.Uptime, w.Wish = t.Workers, now.Sub(t.Launched), how.wish
 		if id == how.rebalance {

@@ -85,3 +85,16 @@ func TestSavepointIsAskedOfTheClock(t *testing.T) {
 		t.Errorf("the leader is gone: %+v", got.answer)
 	}
 }
+
+// A request that waited for a write by which its master has lost the lead is refused: it would be answered by nobody, and the master waits for
+// all calls of a term before it follows or leads again.
+func TestSavepointIsAskedOfALeader(t *testing.T) {
+	c := start(t, nil)
+	c.submitGo("words", `{"gearstorm.checkpoint.interval.ms": 1000, "topology.workers": 1}`)
+	id := mustNamed(t, c, "words").ID
+	c.stepDown()
+	err := c.askSavepoint(id, &stormrpc.SavepointRequest{ID: 1, Name: "late"}, make(chan *stormrpc.SavepointAnswer, 1))
+	if err == nil || !strings.Contains(err.Error(), "another nimbus leads by now") || len(c.savepoints) > 0 {
+		t.Errorf("asked: %v, %d wait", err, len(c.savepoints))
+	}
+}

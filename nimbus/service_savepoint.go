@@ -65,6 +65,9 @@ func (n *Nimbus) askSavepoint(id string, r *stormrpc.SavepointRequest, answer ch
 	defer n.change.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !n.leads { // by now: change was held over a write
+		return notLeading("another nimbus leads by now")
+	}
 	t, ok := n.topologies[id]
 	if !ok {
 		return notAliveID(id)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/gearstorm/gearstorm/internal/gist"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
@@ -21,17 +21,7 @@ const (
 )
 
 // shortened is text of a node as it is kept and shown.
-func shortened(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= maxStateBytes {
-		return s
-	}
-	n := maxStateBytes
-	for !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
+func shortened(s string) string { return gist.Of(s, maxStateBytes) }
 
 // stateOf takes from a report what its supervisor says of a worker. Where it is and for how long it runs is added when it is
 // shown.

@@ -14,6 +14,8 @@ import (
 //	ON TRIAL   all tasks are at work, and nothing died for settleTime         SETTLED
 //	ON TRIAL   patience is over, each component has started an executor       stands
 //	ON TRIAL   patience is over, tasks beside those wait for their children   goes on
+//	ON TRIAL   patience is over, the version is not in force: that waits for
+//	           a checkpoint under way, or the store of checkpoints is away    goes on
 //	ON TRIAL   patience is over, a worker runs the version before             goes back
 //	ON TRIAL   patience is over, for half of it no task counts from a
 //	           checkpoint because some cannot take up their state             goes back
@@ -21,9 +23,11 @@ import (
 //	SETTLED    patience is over                                               stands
 //	either     the worker of a slot, or the processes of a component that are
 //	           children of workers, died mostDeaths times                     goes back
-//	either     a task could not be opened beside those that run               goes back
+//	either     a task could not be opened beside those that run, or can
+//	           never take up what is in the checkpoint                        goes back
 //
-// Patience (gearstorm.change.patience.secs) begins anew with a new leader, and only once there is a worker to wait for.
+// Patience (gearstorm.change.patience.secs) begins anew with a new leader, and only once there is a worker to wait for and its node was
+// heard, or had the time to report; and anew when a node has been silent for long, whose end is no fault of the version.
 
 const (
 	// mostDeaths is how often a worker, or what a component runs in, has died when the version is given up.
@@ -47,14 +51,17 @@ type trial struct {
 type sight struct {
 	Placed   []string // components with an executor that has a place
 	Started  []string // components with an executor in a worker that is ready
+	Unheard  bool     // a node with a worker of it has not reported to this master, or is forgotten
+	Silent   bool     // one has, and does no more: what is there will be placed elsewhere
 	Behind   []string // workers that are ready, and run an earlier version: they do not take this one over
 	Idle     bool     // a worker with a component on trial is ready, and not all of its tasks are at work
 	Stuck    string   // that the topology, or what the version brings, goes back to a checkpoint, and why; "": it runs
+	Unborn   bool     // the topology has a clock, and its worker does not say that all tasks are at work by the version
 	AtWork   bool     // there is a place for every executor, and all tasks of the version are at work
 	Deaths   int      // of what died most often: the worker of a slot, or the processes of a component
 	Of       string   // what that is
 	LastExit string   // how it ended the last time
-	Unopened string   // which component could not be opened, and why; "": none
+	Unopened string   // which component could not be opened, or what it cannot take up, and why; "": none
 }
 
 // verdict is what becomes of a version on trial: nothing yet, it stands, or it goes back for a reason.
@@ -114,6 +121,9 @@ func (t trial) step(s sight, now time.Time, patience time.Duration) (trial, verd
 	}
 	if s.Idle {
 		return t, verdict{} // children may take their time to start, and are killed when it is over
+	}
+	if s.Unborn && !t.Settled {
+		return t, verdict{} // nobody has seen yet what its tasks do with what is in the checkpoints
 	}
 	return t, verdict{Stands: true}
 }

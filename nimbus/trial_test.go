@@ -69,6 +69,8 @@ func look(t *testing.T, tr trial, text string, began time.Time) (trial, string) 
 			s.AtWork = true
 		case "idle":
 			s.Idle = true
+		case "unborn":
+			s.Unborn = true
 		case "deaths":
 			s.Deaths, err = strconv.Atoi(value)
 			must(t, err)
@@ -118,19 +120,23 @@ func (f *fakeNode) dies(restarts int32, how string) {
 	f.sync(0)
 }
 
-// becomes waits for a version of the node's only topology.
+// becomes waits for a version of the node's only topology. What its workers report of errors meanwhile are other ones each time.
 func (f *fakeNode) becomes(v int64) {
 	f.c.t.Helper()
-	f.until(fmt.Sprint("version ", v), func(p *stormrpc.NodePlan) bool { return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v })
+	f.until(fmt.Sprint("version ", v), func(p *stormrpc.NodePlan) bool {
+		for _, w := range f.report.Workers {
+			for _, e := range w.Errors {
+				e.TimeMs++
+			}
+		}
+		return len(p.Topologies) == 1 && p.Topologies[0].DagVersion == v
+	})
 }
 
 func TestNewVersionGoesBack(t *testing.T) {
 	clk := newClock()
 	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
-	a := c.node("a", 6700)
-	c.submitWords("words", oneWorker)
-	a.until("the topology", hasTopologies(1))
-	a.works()
+	a := c.withWords()
 
 	// Nothing starts within the time.
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
@@ -187,7 +193,7 @@ func TestNewVersionGoesBack(t *testing.T) {
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
 	a.becomes(10)
 	a.works()
-	unopened := &stormrpc.WorkerError{Component: "sink", Message: "open component sink, task 12: panic: no database\ngoroutine 7", Unopened: ref(true)}
+	unopened := &stormrpc.WorkerError{Component: "sink", Message: "open component sink, task 12: panic: no database\ngoroutine 7", TimeMs: 60_000, Unopened: ref(true)}
 	a.report.Workers[0].Errors = []*stormrpc.WorkerError{{Component: "count", Message: "x", Unopened: ref(true)}}
 	a.sync(0)
 	if got := c.versionsText(); strings.Contains(got, "starting") {
@@ -257,10 +263,7 @@ func TestTrialOutlivesItsLeader(t *testing.T) {
 // A change waits until the workers have the version before: one that left it out would wait for tasks that the others do not make yet.
 func TestChangeWaitsForTheOneBefore(t *testing.T) {
 	c := start(t, nil)
-	a := c.node("a", 6700)
-	c.submitWords("words", oneWorker)
-	a.until("the topology", hasTopologies(1))
-	a.works()
+	a := c.withWords()
 	runs := func(version int64) {
 		t.Helper()
 		a.report.Workers[0].DagVersion = &version
@@ -291,10 +294,7 @@ func TestChangeWaitsForTheOneBefore(t *testing.T) {
 func TestChangeWaitsNoLongerForTheOneBefore(t *testing.T) {
 	clk := newClock()
 	c := start(t, func(cfg *Config) { cfg.Now = clk.Now })
-	a := c.node("a", 6700)
-	c.submitWords("words", oneWorker)
-	a.until("the topology", hasTopologies(1))
-	a.works()
+	a := c.withWords()
 	c.applyWords(oneWorker, wordsWith(withSink), nil)
 	a.until("version 2", func(p *stormrpc.NodePlan) bool { return p.Topologies[0].DagVersion == 2 })
 	a.works()

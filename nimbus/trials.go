@@ -19,11 +19,15 @@ const patienceKey = "gearstorm.change.patience.secs"
 const usualPatience = 30 * time.Second
 
 // trialOf is the trial of a proposal that is applied: of the components that it touches, of all where the configuration or
-// the files that go along are others. It goes back to the version before, or where that has never run, to what that would go back to.
+// the files that go along are others. It goes back to the version before, or where that has never run, to what that would go back to: then
+// what that has brought is on trial still.
 func (n *Nimbus) trialOf(p *proposal) *cluster.Trial {
 	t := &cluster.Trial{Back: p.base.GraphVersion, Components: p.renewed}
 	if was := p.base.Trial; n.neverRan(p.base) {
 		t.Back, t.Before = was.Back, was.Before
+		t.Components = slices.DeleteFunc(slices.Concat(was.Components, p.renewed), func(c string) bool { return !p.next.has(c) })
+		slices.Sort(t.Components)
+		t.Components = slices.Compact(t.Components)
 	} else if was != nil {
 		t.Before = &cluster.Trial{Back: was.Back, Components: was.Components}
 	}
@@ -58,13 +62,28 @@ type deaths struct {
 	count    int32
 	lastExit string
 	lost     map[string]lostProcess // by component, of children of the slot's workers
-	unopened string                 // what became of a task that could not be opened
+	unopened string                 // what became of a task that could not be opened, or can never take up its state
 }
 
-// lostProcess counts how often the processes of a component ended.
+// lostProcess is how the processes of a component ended, each end once and at most mostDeaths: a report that got no answer is sent again.
 type lostProcess struct {
-	count int
-	last  string
+	ends []processEnd
+	last string
+}
+
+// processEnd is when a process ended, and of which task it was.
+type processEnd struct {
+	timeMs int64
+	task   int32
+}
+
+func (l lostProcess) with(e *stormrpc.WorkerError) lostProcess {
+	end := processEnd{e.TimeMs, e.GetTask()}
+	if len(l.ends) < mostDeaths && !slices.Contains(l.ends, end) {
+		l.ends = append(l.ends, end)
+	}
+	l.last = reason(e.Message)
+	return l
 }
 
 // noteDeathsLocked takes what a report says of restarts and of children that died, for a version on trial. The first report of a
@@ -80,6 +99,7 @@ func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 		d = &deaths{version: t.GraphVersion, first: r.GetRestarts(), lost: make(map[string]lostProcess)}
 		n.deaths[key] = d
 	}
+	d.first = min(d.first, r.GetRestarts()) // less: a supervisor that started anew counts from 0
 	if d.count = r.GetRestarts() - d.first; d.count > 0 {
 		d.lastExit = reason(r.GetLastExit())
 	}
@@ -88,7 +108,7 @@ func (n *Nimbus) noteDeathsLocked(t *topology, slot schedule.Slot, r *stormrpc.W
 			continue
 		}
 		if e.GetLost() {
-			d.lost[e.Component] = lostProcess{d.lost[e.Component].count + 1, reason(e.Message)}
+			d.lost[e.Component] = d.lost[e.Component].with(e)
 		}
 		if e.GetUnopened() {
 			d.unopened = reason(e.Message)
@@ -114,16 +134,22 @@ func (d *deaths) worst(s *sight) {
 		s.Deaths, s.Of, s.LastExit = int(d.count), "a worker", d.lastExit
 	}
 	for _, c := range slices.Sorted(maps.Keys(d.lost)) {
-		if l := d.lost[c]; l.count > s.Deaths {
-			s.Deaths, s.Of, s.LastExit = l.count, "component "+c, l.last
+		if l := d.lost[c]; len(l.ends) > s.Deaths {
+			s.Deaths, s.Of, s.LastExit = len(l.ends), "component "+c, l.last
 		}
 	}
 }
 
 // sightLocked is what is known of the workers of t.
 func (n *Nimbus) sightLocked(t *topology) (s sight) {
-	s.AtWork = len(t.assignment.Executors) == len(t.executors)
+	placed, now := len(t.assignment.Executors) == len(t.executors), n.cfg.Now()
+	s.AtWork = placed
 	for slot, held := range t.slots() {
+		if nd := n.nodes[slot.Node]; nd == nil {
+			s.Unheard = true
+		} else if now.Sub(nd.seen) > n.set.taskTimeout/2 {
+			s.Silent = true
+		}
 		w := n.workers[workerKey{t.ID, slot}]
 		ready := w != nil && w.ready && w.assignment == t.assignment.ID && (w.graph == 0 || w.graph == t.GraphVersion)
 		if w != nil && w.ready && w.graph != 0 && w.graph != t.GraphVersion {
@@ -143,13 +169,14 @@ func (n *Nimbus) sightLocked(t *topology) (s sight) {
 		}
 	}
 	slices.Sort(s.Behind)
-	if timing, timed := n.timingOfLocked(t); timing != nil {
-		s.AtWork = s.AtWork && timing.GetDagVersion() == t.GraphVersion
-		if timing.GetGoingBack() {
-			s.Stuck, s.AtWork = timing.State, false
-		}
-	} else if timed {
+	timing, timed := n.timingOfLocked(t)
+	s.Unborn = timed && (timing == nil || timing.GetDagVersion() != t.GraphVersion)
+	s.AtWork = s.AtWork && !s.Unborn
+	if timing != nil && timing.GetGoingBack() {
 		s.AtWork = false
+		if placed { // else it waits for a slot
+			s.Stuck = timing.State
+		}
 	}
 	return s
 }
@@ -189,16 +216,17 @@ func (n *Nimbus) starting(t *topology) bool {
 	return tr == nil || tr.Version != t.GraphVersion || !tr.Settled
 }
 
-// neverRan says whether the version of t that runs is on trial, has not been at work so far, and none with its code was before.
+// neverRan says whether the version of t that runs is on trial, has not been at work so far, and none with its code was before. A master that has
+// not heard of all nodes yet does not know that.
 func (n *Nimbus) neverRan(t *topology) bool {
 	if t.Trial == nil || !n.starting(t) {
 		return false
 	}
 	n.mu.Lock()
 	tr := n.trials[t.ID]
-	settled := tr != nil && tr.Version == t.GraphVersion && tr.Settled
+	ran := tr != nil && tr.Version == t.GraphVersion && tr.Settled || n.sightLocked(t).Unheard
 	n.mu.Unlock()
-	return !settled && !t.ranBefore()
+	return !ran && !t.ranBefore()
 }
 
 // watchTrials looks at all versions on trial. It belongs to the loop.
@@ -231,7 +259,11 @@ func (n *Nimbus) tryOn(t *topology) (v verdict) {
 	if tr == nil || tr.Version != t.GraphVersion {
 		tr = &trial{Version: t.GraphVersion, Begun: now, Waiting: t.Trial.Components}
 	}
-	next, v := tr.step(n.sightLocked(t), now, patience)
+	s := n.sightLocked(t)
+	if n.deafLocked(now) || s.Unheard && now.Sub(n.hearing) <= n.set.supervisorTimeout || s.Silent {
+		s.Placed = nil // who knows how they do has not told this master
+	}
+	next, v := tr.step(s, now, patience)
 	n.trials[t.ID] = &next
 	return v
 }
@@ -259,12 +291,15 @@ func (n *Nimbus) forgetTrialLocked(id string) {
 }
 
 // giveUp goes back to the version before. If that cannot be done the version stands as it is.
-func (n *Nimbus) giveUp(ctx context.Context, t *topology, why string) error {
-	t, done, err := n.begin(t.ID)
-	if err != nil || t.Trial == nil {
+func (n *Nimbus) giveUp(ctx context.Context, seen *topology, why string) error {
+	t, done, err := n.begin(seen.ID)
+	if err != nil {
 		return nil // somebody is changing it just now, or it is gone
 	}
 	defer done()
+	if t.Trial == nil || t.GraphVersion != seen.GraphVersion || t.Status == cluster.Rebalancing {
+		return nil // somebody has changed it meanwhile
+	}
 	note := fmt.Sprintf("version %d went back by itself: %s", t.GraphVersion, why)
 	n.cfg.Log.Warn("new version of a topology does not run, going back", "topology", t.ID, "version", t.GraphVersion, "to", t.Trial.Back, "why", why)
 	p, err := n.goBack(ctx, t, t.Trial.Back, "", note, &stormrpc.ChangeOptions{DropState: ref(true)})

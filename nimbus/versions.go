@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/gearstorm/gearstorm/internal/cluster"
@@ -13,6 +14,8 @@ const (
 	mostKept        = 100
 	// maxVersions bounds the versions that are told of.
 	maxVersions = 100
+	// maxAllRowsBytes bounds what is kept of the changes of all of them. The rest of the record is small.
+	maxAllRowsBytes = cluster.MaxValueBytes / 2
 )
 
 // history are the versions of a topology, at least the one that runs.
@@ -71,7 +74,19 @@ func succeeded(all []cluster.Version, v cluster.Version, keep int, back int64) (
 			}
 		}
 	}
+	boundRows(told)
 	return cluster.Versions{Entries: told}, gone
+}
+
+// boundRows leaves out what the oldest versions changed where the rows of all take too much room.
+func boundRows(all []cluster.Version) {
+	size := 0
+	for i := range slices.Backward(all) {
+		text, _ := json.Marshal(all[i].Rows) // they are but texts
+		if size += len(text); size > maxAllRowsBytes {
+			all[i].Rows = nil
+		}
+	}
 }
 
 // versionsKept is how many versions of a topology can be gone back to, the one that runs included.

@@ -17,7 +17,7 @@ scripts/get-python.sh
 unset PYTHONDONTWRITEBYTECODE
 export PATH="$PWD/.tools/venv/bin:$PATH"
 set +e # the status of the tests counts, not that of grep
-go test -count=1 -timeout 300m -v -run "$tests" ./integration 2>&1 | tee .tools/dynamic.log | grep --line-buffered '^dynamic '
+go test -count=1 -parallel 1 -timeout 300m -v -run "$tests" ./integration 2>&1 | tee .tools/dynamic.log | grep --line-buffered '^dynamic '
 status=${PIPESTATUS[0]}
 set -e
 if [ "$status" != 0 ]; then

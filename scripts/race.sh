@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The packages that own goroutines, under the race detector; gearcore/sim has one. "quick", as make test runs it, leaves out those that spend their
-# time in servers and processes of Java, or in worlds of hundreds of seeds: make race has them.
+# time in servers and processes of Java, in whole clusters of workers, or in worlds of hundreds of seeds: make race has them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 broken=$(mktemp)
 trap 'rm -f "$broken"' EXIT
 race() { CGO_ENABLED=1 go test -race -count=1 -timeout 20m -json "$@"; }
 out=(-e /internal/lint -e '/gearcore/sim$')
-[ "${1:-}" != quick ] || out+=(-e '/connect/kafka$' -e '/kafkatest$' -e '/cluster/zk$' -e '/zktest$' -e '/clustersim$' -e '/jvmhost$')
+[ "${1:-}" != quick ] || out+=(-e '/connect/kafka$' -e '/kafkatest$' -e '/cluster/zk$' -e '/zktest$' -e '/clustersim$' -e '/jvmhost$' -e '/gearstorm/worker$')
 mapfile -t packages < <(go list ./gearcore/... ./ackers/... ./multilang/... ./internal/... ./nimbus/... ./supervisor/... ./worker/... ./thrift/wire/... ./compat/... . |
   grep -v "${out[@]}")
 race "${packages[@]}" |

@@ -5,32 +5,50 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 status=0
 part() { echo "== $1"; shift; "$@" || { echo "FAIL $1"; status=1; }; }
-get() { "$@" || { if [ "${CI:-}" = true ]; then status=1; fi; echo "SKIP what needs $(basename "$1" .sh)"; }; }
+get() { "$@" || { echo "SKIP what needs $(basename "$1" .sh)"; missing=1; }; }
+tools() {
+  local missing=0
+  get scripts/get-storm-client.sh
+  get scripts/get-python.sh
+  get scripts/get-multilang-clients.sh
+  get scripts/get-zookeeper.sh
+  get scripts/get-kafka.sh
+  get scripts/get-flux.sh
+  get scripts/get-storm-redis.sh
+  return $missing
+}
 
-get scripts/get-storm-client.sh
-get scripts/get-python.sh
-get scripts/get-multilang-clients.sh
-get scripts/get-zookeeper.sh
-get scripts/get-kafka.sh
-get scripts/get-flux.sh
-get scripts/get-storm-redis.sh
+# Downloads wait for the network: what needs a processor goes on beside them, and what takes longest beside everything else. Each is a group
+# of its own, which ends with this script.
+clusters=$(mktemp) thrift=$(mktemp) integration= verify=
+trap 'for g in $verify $integration; do kill -- "-$g" 2>/dev/null; done; rm -f "$clusters" "$thrift"' EXIT
+if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
+  set -m
+  scripts/gen-thrift.sh verify >"$thrift" 2>&1 &
+  verify=$!
+  set +m
+fi
+tools &
+fetching=$!
 part "format" bash -c 'out=$(gofmt -l $(git ls-files "*.go" | grep -v stormrpc/)); echo -n "$out"; [ -z "$out" ]'
 part "vet" go vet ./...
+wait "$fetching" || [ "${CI:-}" != true ] || status=1
 # The clusters of integration take longest, and wait more than they compute: they run beside everything else, which goes in turn. Summaries
 # count passes, failures and skips.
-clusters=$(mktemp)
 compat='^TestJava(Areas|Trident|TridentKill|NewerClass)$|^TestFluxSameTopology$' # minutes of Java each, which make compat runs
 set -m # a group of its own, which ends with this script
 bash -c 'set -o pipefail; go test -count=1 -timeout 40m -skip "$1" -json ./integration | go run ./scripts/testsum' - "$compat" >"$clusters" 2>&1 &
 integration=$!
 set +m
-trap 'kill -- "-$integration" 2>/dev/null; rm -f "$clusters"' EXIT
 part "tests" bash -c 'set -o pipefail; go test -count=1 -timeout 20m -json $(go list ./... | grep -v /integration$) | go run ./scripts/testsum'
 part "race" scripts/race.sh quick
 wait "$integration" || { echo "FAIL ./integration"; status=1; }
+integration=
 part "integration" cat "$clusters"
-if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
-  part "generated code is current" scripts/gen-thrift.sh verify
+if [ -n "$verify" ]; then
+  wait "$verify" || { echo "FAIL generated code is current"; status=1; }
+  verify=
+  part "generated code is current" cat "$thrift"
 else
   echo "SKIP generated code is current: needs cmake, bison and flex"
 fi

@@ -17,6 +17,7 @@ import (
 const (
 	isolationKey = "gearstorm.isolation"
 	requiredKey  = "gearstorm.isolation.required"
+	cpuKey       = "gearstorm.isolation.cpu"
 	asUserKey    = "supervisor.run.worker.as.user"
 	pluginKey    = "storm.resource.isolation.plugin"
 
@@ -194,6 +195,9 @@ func (r *reader) mode() string {
 func (s *Supervisor) groupOptions() (cgroup.Options, error) {
 	r := reader{c: s.cfg.Conf}
 	o := cgroup.Options{Name: "storm", Node: s.node, Cpuset: r.flag("storm.cgroup.inherit.cpuset.configs")}
+	cpu, err := s.cfg.Conf.BoolOr(cpuKey, true)
+	r.keep(err)
+	o.NoCPU = !cpu
 	if name, err := s.cfg.Conf.StringOr("storm.supervisor.cgroup.rootdir", ""); err != nil || name != "" {
 		o.Name = name
 		r.keep(err)
@@ -210,6 +214,9 @@ func (s *Supervisor) groupOptions() (cgroup.Options, error) {
 	o.All.CPU = s.cfg.Resources["cpu.pcore.percent"]
 	if r.flag(pluginKey + ".enable") {
 		o.All.CPUCap = o.All.CPU // as Storm's plug-in has it
+	}
+	if o.NoCPU && (o.All.CPUCap > 0 || s.cfg.Conf.Has(cpuCapKey)) {
+		r.keep(fmt.Errorf("%s is false, but processor time is to be capped (%s, %s.enable): a cap needs groups of the processor", cpuKey, cpuCapKey, pluginKey))
 	}
 	if o.All.MemoryBytes, err = memoryOfAll(s.cfg.Conf); err != nil {
 		r.keep(err)

@@ -148,6 +148,8 @@ func TestConfigurationsOfIsolation(t *testing.T) {
 		{name: "required and not there", conf: conf.Conf{isolationKey: "rlimit", requiredKey: true}, err: requiredKey},
 		{name: "a name that is a path", conf: conf.Conf{isolationKey: "cgroup", "storm.supervisor.cgroup.rootdir": "../x"}, err: `"../x"`},
 		{name: "a directory without groups", conf: conf.Conf{isolationKey: "cgroup", "storm.cgroup.hierarchy.dir": "/usr"}, err: "storm.cgroup.hierarchy.dir"},
+		{name: "caps without groups", conf: conf.Conf{isolationKey: "cgroup", cpuKey: false, cpuCapKey: int64(50)}, err: cpuKey + " is false"},
+		{name: "no such groups", conf: conf.Conf{isolationKey: "cgroup", cpuKey: "perhaps"}, err: cpuKey},
 		{name: "bad limit", conf: conf.Conf{"gearstorm.worker.pids.max": int64(-1)}, err: "gearstorm.worker.pids.max"},
 		{name: "nothing left", conf: conf.Conf{isolationKey: "cgroup", "gearstorm.workers.memory.reserve.mb": 1e9}, err: "gearstorm.workers.memory.reserve.mb"},
 		{name: "bad sandbox", conf: conf.Conf{isolationKey: "none", sandboxKey: int64(3)}, err: sandboxKey},

@@ -138,7 +138,7 @@ func (w *renewals) update(ctx context.Context) {
 func (w *renewals) bring(ctx context.Context, topology string) bool {
 	err := w.cache.Update(ctx, topology, w.plans.code(topology))
 	if err == nil {
-		err = w.letRead(topology)
+		err = w.letRead(topology, w.cache.Dir(topology))
 	}
 	switch {
 	case err == nil:

@@ -119,7 +119,7 @@ func (s *Supervisor) open() error {
 		Dir: filepath.Join(s.disk.dir, "stormdist"), BlobDir: filepath.Join(s.disk.dir, "usercache"),
 		From: localizer.FromNimbus(s.nimbus), Limits: s.cfg.Limits, CacheBytes: s.cfg.CacheBytes, Retries: s.cfg.DownloadRetries,
 		Threads: s.cfg.DownloadThreads, Reachable: s.answers.Load,
-		OpenToAll: asOwner, Log: s.cfg.Log,
+		OpenToAll: asOwner, Admit: s.letRead, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return err

@@ -74,8 +74,8 @@ func (r *runner) keepTakenOver(e tookOver) {
 	r.keepRecord()
 }
 
-// letRead has the user whose workers run a topology read code that came while they run.
-func (s *Supervisor) letRead(topology string) error {
+// letRead has the user whose workers run a topology read code in a directory that came while they run.
+func (s *Supervisor) letRead(topology, dir string) error {
 	plan, _ := s.plans.topology(topology)
 	if plan == nil || !s.isolation.asUser {
 		return nil
@@ -84,7 +84,7 @@ func (s *Supervisor) letRead(topology string) error {
 	if err != nil {
 		return err
 	}
-	return u.LetRead(s.cache.Dir(topology))
+	return u.LetRead(dir)
 }
 
 func ownerOf(plan *stormrpc.TopologyPlan) string {

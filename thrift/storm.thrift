@@ -1081,7 +1081,7 @@ struct WorkerError {
   3: required i64 time_ms;
   4: optional i32 task;
   5: optional bool lost;  // the process that executes the task ended without being told to
-  6: optional bool unopened;  // the task came with a version of the graph and could not be opened: the version is of no use
+  6: optional bool unopened;  // the task could not be opened in a new version of the graph, or can never take up its state: the version is of no use
 }
 
 struct WorkerReport {

@@ -59,6 +59,7 @@ func (w *worker) adopt(next *stormrpc.TopologyPlan, p placement) error {
 	w.timed.follow(m.plan)
 	w.links.SetGraph(transport.Graph{Version: next.DagVersion, From: next.GetInPlaceFrom(), Layout: m.plan.Layout})
 	w.links.SetPeers(p.peers(w.self, w.sentTo()))
+	w.host.engine.Admit()
 	w.log.Info("another version of the graph is taken over in place", slog.Int64("version", next.DagVersion), slog.Int64("before", w.plan.DagVersion),
 		slog.Int("come", len(missing(local, before))), slog.Int("leave", len(missing(before, local))))
 	w.placeClock(next, p)

@@ -14,7 +14,8 @@ import (
 )
 
 // A plan that gives this slot other executors is applied while the rest runs: first the engine, so that what comes for a
-// task is known to belong here or elsewhere, then the links, which carry on what was on its way to tasks that moved.
+// task is known to belong here or elsewhere, then the links, which carry on what was on its way to tasks that moved. Bolts that come are
+// opened after that (Engine.Admit).
 
 // version orders the plans of a topology.
 func version(p *stormrpc.TopologyPlan) uint64 {
@@ -25,7 +26,7 @@ func version(p *stormrpc.TopologyPlan) uint64 {
 // of another version of the graph, or h.tasks. done is closed when the tasks of all that leaves are closed.
 func (h *host) change(version uint64, m *taskMaker, local []dag.Executor, onHost map[gearcore.TaskID]bool) (done <-chan struct{}, err error) {
 	was := h.tasks.Load()
-	c := engine.Change{Version: version, Add: missing(local, h.local), Remove: missing(h.local, local)}
+	c := engine.Change{Version: version, Hold: true, Add: missing(local, h.local), Remove: missing(h.local, local)}
 	before, now := tasksOf(was.plan, h.local), tasksOf(m.plan, local)
 	come, leave := without(now, before), without(before, now)
 	if m != was {
@@ -53,7 +54,11 @@ func (h *host) change(version uint64, m *taskMaker, local []dag.Executor, onHost
 	}
 	h.end(m.plan, leave, done)
 	h.local = local
-	h.keeps.Store(keeps(m.plan, local, h.engine))
+	next := keeps(m.plan, local, h.engine)
+	if m != was {
+		keepFormer(*next, *h.keeps.Load())
+	}
+	h.keeps.Store(next)
 	return done, nil
 }
 
@@ -141,6 +146,7 @@ func (w *worker) move(next *stormrpc.TopologyPlan, p placement) error {
 	}
 	w.links.SetAssignment(w.linkAssignment(next, p))
 	w.links.SetPeers(p.peers(w.self, w.sentTo()))
+	w.host.engine.Admit()
 	w.placeClock(next, p)
 	return nil
 }

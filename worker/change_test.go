@@ -22,6 +22,7 @@ type flow struct {
 	procs  []*process
 	places map[string][][2]int64 // component -> its executors
 	fixed  map[int][][2]int64
+	single string // the component whose tasks have an executor each
 	number uint64
 }
 
@@ -47,6 +48,9 @@ func (f *flow) deal() map[int][][2]int64 {
 		all := f.places[name]
 		for first, last := all[0][0], all[0][1]; first <= last; {
 			n := 1 + f.rnd.Int64N(last-first+1)
+			if name == f.single {
+				n = 1
+			}
 			p := f.ports[f.rnd.IntN(len(f.ports))]
 			out[p] = append(out[p], [2]int64{first, first + n - 1})
 			first += n
@@ -62,6 +66,16 @@ func (f *flow) rebalance() {
 		p.AssignmentID = fmt.Sprint("1-", 1+f.number)
 		p.Assignment = assignment(f.deal())
 	})
+}
+
+// followed says whether the workers go by the last plan.
+func (f *flow) followed() bool {
+	for _, p := range f.procs {
+		if r := f.c.sup.report(p.id); r == nil || r.AssignmentID != fmt.Sprint("1-", 1+f.number) {
+			return false
+		}
+	}
+	return true
 }
 
 // alive fails the test if a worker has ended.

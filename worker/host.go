@@ -217,7 +217,7 @@ func (m *taskMaker) code(p *dag.Processor) (any, error) {
 type hooks struct{ *metrics.Table }
 
 func (h hooks) Errored(task gearcore.TaskID, err error) {
-	if p := (*engine.PanicError)(nil); errors.As(err, &p) {
+	if p := (*gearcore.PanicError)(nil); errors.As(err, &p) {
 		err = fmt.Errorf("%w\n%s", err, userFrames(string(p.Stack)))
 	}
 	h.Table.Errored(task, err)

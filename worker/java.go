@@ -25,8 +25,9 @@ type javaSide struct {
 
 	checkpoints bool // the topology has them
 
-	local atomic.Pointer[[]gearcore.TaskID] // tasks of this worker
-	once  sync.Once
+	local  atomic.Pointer[[]gearcore.TaskID] // tasks of this worker
+	once   sync.Once
+	untold func() // has it hear of credentials no more
 
 	heapLimit string        // of the last start; owned by the host
 	needed    chan struct{} // closed when the process is

@@ -29,7 +29,7 @@ func (j *javaSide) followCredentials() {
 		j.tell(toldCredentials, j.node.credentials.Values())
 		return nil
 	}
-	j.node.credentials.Notify(tell)
+	j.untold = j.node.credentials.Notify(tell)
 	_ = tell()
 }
 

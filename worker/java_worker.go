@@ -95,6 +95,7 @@ func (j *javaSide) staying(next *dag.Plan) (gearcore.TaskID, bool) {
 // retire has the process end when its last task is closed: another one has the tasks that come.
 func (j *javaSide) retire() {
 	j.host.Retire()
+	j.untold()
 	j.need() // or nobody ends what waits for the need
 }
 

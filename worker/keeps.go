@@ -30,3 +30,13 @@ func keeps(plan *dag.Plan, local []dag.Executor, e *engine.Engine) *map[gearcore
 	}
 	return &byTask
 }
+
+// keepFormer has what comes for tasks that go on kept as by the version before, if that kept more: until the next one is in force they pass on to whom
+// that has.
+func keepFormer(next, before map[gearcore.TaskID]transport.Keeps) {
+	for id, k := range next {
+		if was, stays := before[id]; stays {
+			next[id] = min(k, was)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/worker/transport"
 )
 
 // TestTextsOutliveTheirBatch sends strings to another worker, where a bolt that keeps nothing passes them on as they
@@ -115,4 +117,43 @@ func TestTextsOfATaskThatGetsAListener(t *testing.T) {
 			t.Fatalf("tuple %d is %q", first+i, s)
 		}
 	}
+}
+
+// TestTextsOfATaskThatLosesItsListener: a task to which nobody listens by the next version passes texts on until that is in force. The plan after that
+// has none of them kept.
+func TestTextsOfATaskThatLosesItsListener(t *testing.T) {
+	build := func(listener bool) *storm.Topology {
+		b := storm.NewTopologyBuilder().Ackers(0)
+		b.SetSpout("words", storm.SpoutFunc(func(*storm.Collector) error { return storm.ErrIdle }), 1).Fields("word")
+		b.SetBolt("pass", storm.BoltFunc(func(in storm.Tuple, out storm.Emitter) error { out.Emit(in.String(0)); return nil }), 1).NoRetain().ShuffleGrouping("words").Fields("word")
+		if listener {
+			b.SetBolt("listen", storm.BoltFunc(func(storm.Tuple, storm.Emitter) error { return nil }), 1).ShuffleGrouping("pass")
+		}
+		topo, err := b.Build()
+		must(t, err)
+		return topo
+	}
+	topo := build(true)
+	l, err := NewLocal(LocalConfig{Name: "relay", ID: testTopology, Topology: topo.Thrift, Conf: topo.Conf, Registry: topo.Components})
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	_, fresh := codeDir(t, build(false))
+	fresh.Graph.Version = l.Plan().Graph.Version + 1
+	next, _, err := l.Plan().Next(fresh.Graph, gearcore.TaskID(len(l.Plan().Numbering)), nil)
+	must(t, err)
+	m, err := l.host.tasks.Load().renewed(next, "", 0)
+	must(t, err)
+	pass := next.TasksOf("pass")[0]
+	for i, want := range []transport.Keeps{transport.KeepsTexts, transport.KeepsNothing} {
+		done, err := l.host.change(uint64(i)+2, m, next.Executors, nil)
+		must(t, err)
+		if k := (*l.host.keeps.Load())[pass]; k != want {
+			t.Errorf("after change %d it is %d that is kept for task %d, want %d", i, k, pass, want)
+		}
+		<-done
+	}
+	stop()
+	must(t, <-ended)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/gearstorm/gearstorm/compat/storm"
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/internal/raced"
 	"github.com/gearstorm/gearstorm/internal/testserver"
 	"github.com/gearstorm/gearstorm/multilang/clients"
 	"github.com/gearstorm/gearstorm/supervisor/isolate"
@@ -32,11 +33,16 @@ import (
 
 const testTopology = "relay-1-1"
 
+// await waits for at most two minutes, and for longer where the race detector slows everything down.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
+	limit := 2 * time.Minute
+	if raced.Enabled {
+		limit *= 3
+	}
+	for deadline := time.Now().Add(limit); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 2 minutes", what)
+			t.Fatalf("%s: not within %v", what, limit)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

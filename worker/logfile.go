@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,14 +27,14 @@ type logFile struct {
 }
 
 func openLog(path string, max int64) (*logFile, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("open worker log: %w", err)
-	}
 	l := &logFile{path: path, max: max}
 	return l, l.open()
 }
 
 func (l *logFile) open() error {
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
+		return fmt.Errorf("open worker log: %w", err)
+	}
 	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open worker log: %w", err)
@@ -61,10 +63,15 @@ func (l *logFile) Write(p []byte) (int, error) {
 }
 
 func (l *logFile) rotate() error {
-	for i := oldLogs; i > 1; i-- {
-		os.Rename(l.path+"."+strconv.Itoa(i-1), l.path+"."+strconv.Itoa(i)) // the older one may not exist
-	}
-	if err := os.Rename(l.path, l.path+".1"); err != nil {
+	switch _, err := os.Lstat(l.path); {
+	case err == nil:
+		for i := oldLogs; i > 1; i-- {
+			os.Rename(l.path+"."+strconv.Itoa(i-1), l.path+"."+strconv.Itoa(i)) // the older one may not exist
+		}
+		if err := os.Rename(l.path, l.path+".1"); err != nil {
+			return fmt.Errorf("rotate worker log: %w", err)
+		}
+	case !errors.Is(err, fs.ErrNotExist): // else somebody has removed it, or the last try could not open another one
 		return fmt.Errorf("rotate worker log: %w", err)
 	}
 	old := l.f

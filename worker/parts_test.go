@@ -123,6 +123,29 @@ func TestLogFileIsRenamedWhenFull(t *testing.T) {
 	}
 }
 
+// What is written after somebody removed the log is in it again once it would have been full, and what was full before stays.
+func TestLogFileThatIsRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "logs", "worker.log")
+	l, err := openLog(path, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for i := range 6 {
+		if i == 2 {
+			os.Remove(path)
+		}
+		if _, err := fmt.Fprintf(l, "line number %02d\n", i); err != nil {
+			t.Errorf("line %d: %v", i, err)
+		}
+	}
+	for name, want := range map[string]string{"worker.log": "line number 05\n", "worker.log.3": "line number 02\n", "worker.log.4": "line number 00\n"} {
+		if got, err := os.ReadFile(filepath.Join(filepath.Dir(path), name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
 // A topology's conf goes over the node's, but not for what only the node can know.
 func TestNodeKeysAreTheNodes(t *testing.T) {
 	c := layered(conf.Conf{"supervisor.thrift.max_buffer_size": int64(1000), "topology.workers": int64(1)},

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +20,7 @@ const changeArgs = "TOPOLOGY.yaml | PROGRAM [ARGUMENT]..."
 
 func changeFlags() []cli.Flag {
 	return append(yamlFlags(), outputFlag(),
-		&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints"},
+		&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints, or all checkpoints"},
 		&cli.StringSliceFlag{Name: "replace", Usage: "a `COMPONENT` that is replaced though nothing shows it; may stand several times"},
 		&cli.Int64Flag{Name: "base", Usage: "refuse it unless version `N` runs"})
 }
@@ -31,7 +31,7 @@ func planCommand() *cli.Command {
 		Description: "Compares Flux YAML, or what a program written in Go would submit, with the version of it that runs, and says what would change,\n" +
 			"a line each: + is added, - is removed, ~ is changed; and how: in place, while all else goes on, or with a restart of all workers.\n" +
 			"If one change restarts workers all are made that way. Below stand the reasons for that, and those for which Nimbus would refuse the change.\n" +
-			"Nothing is uploaded or changed.\n" +
+			"Nothing is uploaded or changed. Give again what was given with -c at submit, or write it into the file.\n" +
 			"It exits with 0 if the change can be made, also if nothing would change, and with 2 if it is refused.\n" +
 			"With -o json (or yaml) an object with name, base and version (the one that runs and the new one), rows, each with kind (add, remove,\n" +
 			"replace, rescale, edge, conf, code), component, text and, if it restarts workers, restarts, which is why; restarts, whether anything does;\n" +
@@ -78,11 +78,21 @@ func planned(c *cli.Context) (ch *change, got *gearstorm.Change, data bool, err 
 	return ch, got, data, nil
 }
 
-// applyPatience is how long apply and rollback wait for a version to run.
-const applyPatience = 5 * time.Minute
+// awaitFlags say how a command waits for a version that it has stored.
+func awaitFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, DefaultText: "5m, longer if gearstorm.change.patience.secs is", Usage: "how `LONG` to wait until the new version runs"},
+		&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until the new version runs"},
+	}
+}
 
-func noWaitFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "no-wait", Usage: "do not wait until the new version runs"}
+// awaited returns how long a command waits, 0 if nothing is said.
+func awaited(c *cli.Context) (time.Duration, error) {
+	wait := c.Duration("w")
+	if c.IsSet("w") && wait <= 0 {
+		return 0, usagef("-w %v: want a time, 90s say; --no-wait does not wait", wait)
+	}
+	return wait, nil
 }
 
 func applyCommand() *cli.Command {
@@ -92,11 +102,16 @@ func applyCommand() *cli.Command {
 			"in place touches nothing else; for others workers start anew, all of them at once, and tuples that were under way are sent again where\n" +
 			"they are tracked. For gearstorm.change.patience.secs (30) it is on trial, also when the command has ended: a version of which nothing\n" +
 			"starts, which a worker does not take over, of which a task cannot be opened, or whose workers or their children die again and again, is\n" +
-			"given up, the version before runs again, and `history` says why.\n" +
-			"It exits with 0 if the new version runs or nothing is to be done, with 1 if it was given up, and with 2 if it is refused.\n" +
+			"given up, the version before runs again, and `history` says why. Give again what was given with -c at submit, or write it into the file.\n" +
+			"It exits with 0 if the new version runs or nothing is to be done, with 1 if it was given up or is\n" +
+			"neither in force nor given up within -w, and with 2 if it is refused.\n" +
 			"With -o json (or yaml) the object that plan prints.",
-		Flags: append(changeFlags(), noWaitFlag()),
+		Flags: append(changeFlags(), awaitFlags()...),
 		Action: func(c *cli.Context) error {
+			wait, err := awaited(c)
+			if err != nil {
+				return err
+			}
 			ch, got, data, err := planned(c)
 			if err != nil {
 				return err
@@ -112,13 +127,13 @@ func applyCommand() *cli.Command {
 					fmt.Fprint(c.App.Writer, got)
 				}
 			}
-			return finishChange(c, ch.at, got, data)
+			return finishChange(c, gearstorm.Options{Nimbus: ch.at, Wait: wait}, got, data)
 		},
 	}
 }
 
 // finishChange waits for a version that was stored, and ends the command.
-func finishChange(c *cli.Context, at []string, got *gearstorm.Change, data bool) error {
+func finishChange(c *cli.Context, o gearstorm.Options, got *gearstorm.Change, data bool) error {
 	if data {
 		if err := printData(c, got); err != nil {
 			return err
@@ -135,13 +150,8 @@ func finishChange(c *cli.Context, at []string, got *gearstorm.Change, data bool)
 		}
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(c.Context, applyPatience)
-	defer cancel()
 	began := time.Now()
-	err := gearstorm.AwaitVersion(ctx, got.Name, got.Version, gearstorm.Options{Nimbus: at})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("version %d of %s is stored, but not all of its tasks are at work within %v; `info %s` shows what is missing", got.Version, got.Name, applyPatience, got.Name)
-	}
+	err := gearstorm.AwaitVersion(c.Context, got.Name, got.Version, o)
 	if err == nil && !data {
 		fmt.Fprintf(c.App.Writer, "version %d runs after %.1f s\n", got.Version, time.Since(began).Seconds())
 	}
@@ -163,8 +173,8 @@ func newChange(c *cli.Context) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Int64("base") < 0 {
-		return nil, usagef("--base %d: versions begin with 1", c.Int64("base"))
+	if err := checkBase(c); err != nil {
+		return nil, err
 	}
 	ch := &change{file: p.file}
 	if p.kind == javaJar {
@@ -178,6 +188,14 @@ func newChange(c *cli.Context) (*change, error) {
 	}
 	ch.at, err = findNimbus(c)
 	return ch, err
+}
+
+// checkBase refuses a --base that is no version: the change would be held to nothing.
+func checkBase(c *cli.Context) error {
+	if base := c.Int64("base"); c.IsSet("base") && base < 1 {
+		return usagef("--base %d: versions begin with 1", base)
+	}
+	return nil
 }
 
 // options are those of the change.
@@ -261,6 +279,9 @@ func applyLine(c *cli.Context, base int64) string {
 		for _, v := range c.StringSlice(name) {
 			line = append(line, dashed(name), quoted(v))
 		}
+	}
+	if slices.ContainsFunc(c.Args().Tail(), func(a string) bool { return strings.HasPrefix(a, "-") }) {
+		line = append(line, "--") // they are the program's
 	}
 	for _, a := range c.Args().Slice() {
 		line = append(line, quoted(a))

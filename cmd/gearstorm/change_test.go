@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/internal/seeds"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -126,6 +127,22 @@ func TestPlanCommand(t *testing.T) {
 	}
 }
 
+// What plan prints to apply it is read as plan was, also where a program's arguments look like options.
+func TestApplyLine(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"plan ./words 4 --name w", "gearstorm apply --base 3 --name w ./words 4"},
+		{"plan ./words -- -w 4", "gearstorm apply --base 3 -- ./words -w 4"},
+		{"plan ./words -x", "gearstorm apply --base 3 -- ./words -x"},
+	} {
+		app, got := newApp(false), ""
+		cmd := commandNamed(app.Commands, "plan")
+		cmd.Action = func(c *cli.Context) error { got = applyLine(c, 3); return nil }
+		if err := app.Run(flagsFirst(app, strings.Fields("gearstorm "+c.args))); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.args, got, err, c.want)
+		}
+	}
+}
+
 func TestApplyCommand(t *testing.T) {
 	n := tinyChange(t)
 	n.versions[3].Note = nil
@@ -138,6 +155,17 @@ func TestApplyCommand(t *testing.T) {
 	}
 	if got := command(t, "gearstorm", "apply", "--no-wait", "t.yaml"); got.code != 0 || !strings.HasSuffix(got.stdout, "version 4 is stored and starts; `history tiny` shows how it does\n") {
 		t.Errorf("%+v", got)
+	}
+	yes := true
+	n.versions[3].Starting, n.versions[3].OnTrial = &yes, &yes
+	got = command(t, "gearstorm", "apply", "-w", "1ms", "t.yaml")
+	if want := "it is neither in force nor given up after 1ms: "; got.code != 1 || !strings.Contains(got.stderr, want) || !strings.Contains(got.stderr, "`gearstorm history tiny`") {
+		t.Errorf("one that is starting for ever: %+v", got)
+	}
+	for _, name := range []string{"apply", "rollback"} {
+		if got := command(t, "gearstorm", name, "--wait", "0s", "tiny"); got.code != 2 || !strings.Contains(got.stderr, "-w 0s: want a time") {
+			t.Errorf("%s without a time: %+v", name, got)
+		}
 	}
 	note := "version 4 went back by itself: it died"
 	n.versions = append(n.versions, &stormrpc.TopologyVersion{Version: 5, Note: &note})
@@ -192,6 +220,8 @@ func TestHistoryAndRollbackCommands(t *testing.T) {
 		{[]string{"tiny"}, 0, "rollback tiny to 3 base 4"},
 		{[]string{"tiny", "2"}, 0, "rollback tiny to 2 base 0"},
 		{[]string{"tiny", "2", "--base", "4"}, 0, "rollback tiny to 2 base 4"},
+		{[]string{"tiny", "2", "--base", "0"}, 2, ""},
+		{[]string{"tiny", "2", "--base=-1"}, 2, ""},
 		{[]string{"tiny", "first"}, 2, ""},
 		{[]string{"tiny", "0"}, 2, ""},
 		{nil, 2, ""},

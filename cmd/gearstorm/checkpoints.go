@@ -25,7 +25,7 @@ took_ms, bytes, watermark, components) and savepoints (name, topology, epoch, ti
 func checkpointsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "checkpoints", Category: catCluster, Usage: "how far a topology is in event time, and its checkpoints", ArgsUsage: "NAME", Description: checkpointsHelp,
-		Flags: []cli.Flag{&cli.IntFlag{Name: "n", Value: 10, Usage: "show the last `N`"}, outputFlag()},
+		Flags: []cli.Flag{&cli.IntFlag{Name: "n", Value: 10, Usage: "show the last `N`; 20 are known at most"}, outputFlag()},
 		Action: func(c *cli.Context) error {
 			name, err := oneName(c)
 			if err != nil {

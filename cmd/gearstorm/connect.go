@@ -17,7 +17,8 @@ import (
 // session is the leading Nimbus as a command sees it.
 type session struct {
 	*client.Client
-	rpc *stormrpc.NimbusClient
+	rpc  *stormrpc.NimbusClient
+	opts client.Options
 }
 
 // findNimbus is nimbusAt for commands that need nothing else of the configuration.
@@ -35,12 +36,13 @@ func withNimbus(c *cli.Context, do func(*session) error) error {
 	if err != nil {
 		return err
 	}
-	nc, err := client.New(client.Options{Seeds: at, Retries: 2, RetryInterval: 200 * time.Millisecond})
+	opts := client.Options{Seeds: at, Retries: 2, RetryInterval: 200 * time.Millisecond}
+	nc, err := client.New(opts)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	return nobody(at, do(&session{nc, nc.Nimbus()}))
+	return nobody(at, do(&session{nc, nc.Nimbus(), opts}))
 }
 
 // nobody shortens an error that says that no Nimbus answers at the addresses.

@@ -138,16 +138,24 @@ func rollbackCommand() *cli.Command {
 		Description: "Makes a new version that is as an earlier one was: the one that ran before, or VERSION, which `history` must\n" +
 			"have kept. Without VERSION it goes past those that never ran or went back by themselves.\n" +
 			"It is on trial as one that is applied: one that does not run goes back by itself.\n" +
-			"It exits with 0 if that runs, with 1 if it was given up, and with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
-		Flags: []cli.Flag{outputFlag(), noWaitFlag(),
-			&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints"},
-			&cli.Int64Flag{Name: "base", Usage: "refuse it unless version `N` runs"}},
+			"It exits with 0 if that runs, with 1 if it was given up or is neither in force nor given up within -w, and\n" +
+			"with 2 if it is refused. With -o json (or yaml) the object that plan prints.",
+		Flags: append(awaitFlags(), outputFlag(),
+			&cli.BoolFlag{Name: "drop-state", Usage: "let components go that keep state or a position in checkpoints, or all checkpoints"},
+			&cli.Int64Flag{Name: "base", Usage: "refuse it unless version `N` runs"}),
 		Action: func(c *cli.Context) error {
 			data, err := dataWanted(c)
 			if err != nil {
 				return err
 			}
+			wait, err := awaited(c)
+			if err != nil {
+				return err
+			}
 			to, err := rollbackTo(c)
+			if err == nil {
+				err = checkBase(c)
+			}
 			if err != nil {
 				return err
 			}
@@ -166,7 +174,7 @@ func rollbackCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return finishChange(c, at, got, data)
+			return finishChange(c, gearstorm.Options{Nimbus: at, Wait: wait}, got, data)
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm"
+	"github.com/gearstorm/gearstorm/compat/connectors"
 	"github.com/gearstorm/gearstorm/worker"
 )
 
@@ -54,6 +55,7 @@ func runHere(ctx context.Context, y *fluxTopology, s *screen, metricsAt string) 
 	}
 	var beside sync.WaitGroup
 	err := gearstorm.RunTopology(ctx, y.name, y.topology, y.resources, gearstorm.Options{
+		Components: connectors.Registry{},
 		Started: func(l *worker.Local) {
 			s.line(y.name + " runs in this process; Ctrl-C ends it")
 			beside.Go(func() { draw(ctx, s, y.name, l, log.seen) })

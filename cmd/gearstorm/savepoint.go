@@ -3,13 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 )
+
+// longestSavepoint is how long Nimbus lets a call wait for a savepoint.
+const longestSavepoint = time.Hour
 
 const savepointHelp = `The next checkpoint of the topology is kept by this name until it is deleted, also when the topology is killed. A topology that is
 submitted with -c gearstorm.checkpoint.from=SAVEPOINT begins with it: sources where they were, state by key, whatever the number of tasks. The command
@@ -26,7 +29,7 @@ func savepointCommand() *cli.Command {
 		Name: "savepoint", Category: catCluster, Usage: "keep a checkpoint of a topology by name", ArgsUsage: "NAME [SAVEPOINT]", Description: savepointHelp,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "delete", Usage: "forget the savepoint"},
-			&cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 2 * time.Minute, Usage: "how `LONG` to wait for it"},
+			&cli.DurationFlag{Name: "w", Aliases: []string{"wait"}, Value: 2 * time.Minute, Usage: "how `LONG` to wait for it, an hour at most"},
 			&cli.StringFlag{Name: "store", Usage: "look into the store at `URL` itself, for what topologies that are gone have left there"},
 			&cli.StringFlag{Name: "purge", Usage: "with --store: remove all checkpoints of the topology `ID`, which must not run any more, but for what savepoints need"},
 			outputFlag(),
@@ -46,8 +49,8 @@ func savepointCommand() *cli.Command {
 			switch {
 			case c.NArg() < 1 || c.NArg() > 2 || c.NArg() == 1 && c.Bool("delete"):
 				return usagef("savepoint takes the name of a topology and that of a savepoint, got %d", c.NArg())
-			case wait < 0 || wait > time.Duration(math.MaxInt32)*time.Millisecond:
-				return usagef("-w %v: want 0 to %v", wait, time.Duration(math.MaxInt32)*time.Millisecond)
+			case wait < 0 || wait > longestSavepoint:
+				return usagef("-w %v: want 0 to %v", wait, longestSavepoint)
 			}
 			topology, name := c.Args().Get(0), c.Args().Get(1)
 			if c.NArg() == 2 {
@@ -59,7 +62,12 @@ func savepointCommand() *cli.Command {
 				if c.NArg() == 1 {
 					return listSavepoints(c, n, topology, asData)
 				}
-				a, err := n.Gearstorm().Savepoint(c.Context, topology, name, c.Bool("delete"), int32(wait/time.Millisecond))
+				nc, err := client.New(n.holding(wait))
+				if err != nil {
+					return err
+				}
+				defer nc.Close()
+				a, err := nc.Gearstorm().Savepoint(c.Context, topology, name, c.Bool("delete"), int32(wait/time.Millisecond))
 				switch {
 				case err != nil:
 					return err
@@ -79,6 +87,13 @@ func savepointCommand() *cli.Command {
 			})
 		},
 	}
+}
+
+// holding are the options of a client whose calls Nimbus may hold for so long.
+func (n *session) holding(wait time.Duration) client.Options {
+	o := n.opts
+	o.Dial.CallTimeout = wait + time.Minute
+	return o
 }
 
 func listSavepoints(c *cli.Context, n *session, topology string, asData bool) error {

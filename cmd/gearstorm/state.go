@@ -1,23 +1,27 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/nimbus/client"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 )
 
 const stateHelp = `Each task looks into its own memory between two tuples, so what is shown is the state of this moment: newer than the last checkpoint, and what a failure
-would undo is in it. Nothing waits for it but the task, for as long as it takes to read a key. A key is written as it is in the topology: a text or a number as it is,
+would undo is in it. Nothing waits for it but the task, for as long as it takes to read a key. A key is written as it is in the topology: a text or a number as it is (["7"] is the text),
 a key of several fields as a JSON array. The tasks of a stateful bolt may each have the key; else the one has it that its records come to. Lists and maps are
 shown up to 1000 entries, a value up to 128 KiB. Of windows the open panes are shown; a state of timers is searched only if it is named.
 
@@ -133,7 +137,7 @@ type statesShown struct {
 	Components []stateShown `json:"components"`
 }
 
-// showAllStates asks the components for the names of their states, one after the other.
+// showAllStates asks the components for the names of their states.
 func showAllStates(c *cli.Context) error {
 	asData, wait, err := stateOptions(c)
 	if err != nil {
@@ -145,16 +149,19 @@ func showAllStates(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		var queries []*stormrpc.StateQuery
 		for _, component := range summarize(ti).Components {
-			if component.Tasks == 0 || strings.HasPrefix(component.Name, "__") {
-				continue
+			if component.Tasks > 0 && !strings.HasPrefix(component.Name, "__") {
+				queries = append(queries, &stormrpc.StateQuery{Component: component.Name, WaitMs: int32(max(1, wait.Milliseconds()))})
 			}
-			a, err := n.Gearstorm().GetState(c.Context, all.Topology, &stormrpc.StateQuery{Component: component.Name, WaitMs: int32(max(1, wait.Milliseconds()))})
-			if err != nil {
-				return err
-			}
+		}
+		answers, err := n.statesAtOnce(c.Context, all.Topology, queries)
+		if err != nil {
+			return err
+		}
+		for i, a := range answers {
 			if shown := stateOf(a); a.Error == nil && !shown.none() {
-				shown.Topology, shown.Component = all.Topology, component.Name
+				shown.Topology, shown.Component = all.Topology, queries[i].Component
 				all.Components = append(all.Components, shown)
 			}
 		}
@@ -165,6 +172,37 @@ func showAllStates(c *cli.Context) error {
 		}
 		return errors.Join(err, all.failure(wait))
 	})
+}
+
+// questionsAtOnce bounds the questions about state that one command asks at a time: Nimbus has 64 open at most.
+const questionsAtOnce = 8
+
+// statesAtOnce asks questions, several at a time, and returns the answers in the order of these. Each of them waits for tasks, and a connection
+// takes one call after the other.
+func (n *session) statesAtOnce(ctx context.Context, topology string, queries []*stormrpc.StateQuery) ([]*stormrpc.StateAnswer, error) {
+	answers := make([]*stormrpc.StateAnswer, len(queries))
+	var next atomic.Int64
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for range min(questionsAtOnce, len(queries)) {
+		nc, err := client.New(n.opts)
+		if err != nil {
+			return nil, err
+		}
+		defer nc.Close()
+		asking.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(queries) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				var err error
+				if answers[i], err = nc.Gearstorm().GetState(ctx, topology, queries[i]); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	asking.Wait()
+	return answers, context.Cause(ctx)
 }
 
 // none says whether there is nothing to be shown and nobody to be waited for.

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -15,9 +17,18 @@ import (
 type statefulNimbus struct {
 	fakeNimbus
 	stormrpc.Gearstorm
+	mu sync.Mutex
+
+	components []string      // of wide
+	open       chan struct{} // of the questions about wide, of which each is answered when the others of its turn are open
 }
 
-func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrpc.StateQuery) (*stormrpc.StateAnswer, error) {
+func (n *statefulNimbus) GetState(ctx context.Context, topology string, q *stormrpc.StateQuery) (*stormrpc.StateAnswer, error) {
+	if topology == "wide" {
+		return n.wide(ctx, q.Component)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if topology == "mute" {
 		return &stormrpc.StateAnswer{Rows: []*stormrpc.StateRow{}, Silent: map[string][]int32{"late": {6}, "silent": {8}}[q.Component]}, nil
 	}
@@ -58,19 +69,61 @@ func (n *statefulNimbus) GetState(_ context.Context, topology string, q *stormrp
 	return a, nil
 }
 
+// wide answers for a component once as many questions are open as may be.
+func (n *statefulNimbus) wide(ctx context.Context, component string) (*stormrpc.StateAnswer, error) {
+	if component == "c99" {
+		return nil, &stormrpc.NotAliveException{Msg: "wide is not alive"}
+	}
+	n.mu.Lock()
+	n.told = append(n.told, component)
+	if len(n.told) == questionsAtOnce {
+		close(n.open)
+	}
+	n.mu.Unlock()
+	select {
+	case <-n.open:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	name, kind := component+"-total", "value"
+	return &stormrpc.StateAnswer{Rows: []*stormrpc.StateRow{{Task: 1, State: &name, Kind: &kind}}, Silent: []int32{}}, nil
+}
+
 func (n *statefulNimbus) GetTopologyInfoByName(_ context.Context, name string) (*stormrpc.TopologyInfo, error) {
 	ti := &stormrpc.TopologyInfo{ID: name + "-1", Name: name, Errors: map[string][]*stormrpc.ErrorInfo{}}
 	components := []string{"count", "java", "late", "words", "__acker"}
 	if name == "mute" {
 		components = []string{"late", "silent", "words"}
 	}
+	if name == "wide" {
+		components = n.components
+	}
 	for i, component := range components {
 		ti.Executors = append(ti.Executors, &stormrpc.ExecutorSummary{ComponentID: component, ExecutorInfo: &stormrpc.ExecutorInfo{TaskStart: int32(i + 1), TaskEnd: int32(i + 1)}})
 	}
-	if name != "wc" && name != "mute" {
+	if name != "wc" && name != "mute" && name != "wide" {
 		return nil, &stormrpc.NotAliveException{Msg: name + " is not alive"}
 	}
 	return ti, nil
+}
+
+// The components of a topology are asked several at a time, and shown in the order of their names.
+func TestStateListAsksAtOnce(t *testing.T) {
+	bare(t)
+	n := &statefulNimbus{open: make(chan struct{})}
+	t.Setenv(seeds.Env, serveNimbus(t, n, &n.port))
+	want := "COMPONENT  STATE      KIND   TASKS\n"
+	for i := range 3 * questionsAtOnce {
+		n.components = append(n.components, fmt.Sprintf("c%02d", i+10))
+		want += fmt.Sprintf("c%02d        c%02[1]d-total  value  1\n", i+10)
+	}
+	if got := command(t, "gearstorm", "state", "list", "wide"); got != (outcome{0, want, ""}) || len(n.told) != len(n.components) {
+		t.Errorf("%+v, want %s, told %v", got, want, n.told)
+	}
+	n.components = append(n.components, "c99")
+	if got := command(t, "gearstorm", "state", "list", "wide"); got.code != 1 || !strings.Contains(got.stderr, "wide is not alive") {
+		t.Errorf("one that fails: %+v", got)
+	}
 }
 
 func TestStateCommands(t *testing.T) {
@@ -106,6 +159,7 @@ func TestStateCommands(t *testing.T) {
 		if got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.want) {
 			t.Errorf("%s: code %d, want %q in\n%s%s", c.args, got.code, c.want, got.stdout, got.stderr)
 		}
+		slices.Sort(n.told)
 		if told := strings.Join(n.told, ", "); told != c.told && got.code != 1 {
 			t.Errorf("%s: nimbus was told %q, want %q", c.args, told, c.told)
 		}

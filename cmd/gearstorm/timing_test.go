@@ -106,7 +106,8 @@ func TestCheckpointCommands(t *testing.T) {
 		{"savepoint wc", 0, []string{"before", "end", "100 B"}, ""},
 		{"savepoint", 2, []string{"got 0"}, ""},
 		{"savepoint nosuch x", 1, []string{"nosuch is not alive"}, ""},
-		{"savepoint wc x -w 1000000h", 2, []string{"-w 1000000h0m0s: want 0 to"}, ""},
+		{"savepoint wc x -w 1h", 0, []string{"Savepoint x of wc"}, "savepoint wc x false 3600000"},
+		{"savepoint wc x -w 61m", 2, []string{"-w 1h1m0s: want 0 to 1h0m0s"}, ""},
 	} {
 		n.told = nil
 		got := command(t, append([]string{"gearstorm"}, strings.Fields(c.args)...)...)
@@ -192,5 +193,12 @@ func TestSavepointsOfAStore(t *testing.T) {
 		if got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.want) {
 			t.Errorf("%s: code %d, and no %q in\n%s%s", c.args, got.code, c.want, got.stdout, got.stderr)
 		}
+	}
+}
+
+// A call that Nimbus holds is not given up before its wait is over.
+func TestSavepointIsWaitedFor(t *testing.T) {
+	if got := (&session{}).holding(longestSavepoint).Dial.CallTimeout; got <= longestSavepoint {
+		t.Errorf("a call for a savepoint that may take %v is given up after %v", longestSavepoint, got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/connectors"
 	"github.com/gearstorm/gearstorm/internal/chaos"
 	"github.com/gearstorm/gearstorm/internal/dynamic"
 	"github.com/gearstorm/gearstorm/internal/exact"
@@ -13,7 +14,7 @@ import (
 )
 
 // workerMain is what a supervisor starts for topologies without a binary of their own: all components are programs of
-// other languages, or those of the topologies that check themselves.
+// other languages, connectors of gearstorm's, or those of the topologies that check themselves.
 func workerMain() int {
 	err := worker.Main(context.Background(), func(c conf.Conf) (worker.Registry, error) {
 		if r, err := chaos.Registry(c); r != nil || err != nil {
@@ -28,7 +29,7 @@ func workerMain() int {
 		if r, err := exact.WindowsRegistryOf(c); r != nil || err != nil {
 			return r, err
 		}
-		return nil, nil
+		return connectors.Registry{}, nil
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gearstorm worker:", err)

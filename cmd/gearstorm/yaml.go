@@ -14,6 +14,7 @@ import (
 	"github.com/gearstorm/gearstorm"
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/connectors"
 	"github.com/gearstorm/gearstorm/compat/flux"
 	"github.com/gearstorm/gearstorm/compat/storm"
 )
@@ -150,7 +151,7 @@ func fluxOptions(c *cli.Context, jars ...string) (flux.Options, error) {
 			return flux.Options{}, fmt.Errorf("read the jar: %w", err)
 		}
 	}
-	o := flux.Options{Read: j.read, Java: j.make}
+	o := flux.Options{Read: j.read, Java: j.make, Classes: connectors.Classes}
 	if f := c.String("filter"); f != "" {
 		data, err := j.read(f, c.Bool("resource"))
 		if err != nil {

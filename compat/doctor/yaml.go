@@ -5,6 +5,7 @@ import (
 
 	"github.com/gearstorm/gearstorm/compat"
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/connectors"
 	"github.com/gearstorm/gearstorm/compat/flux"
 	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 )
@@ -82,6 +83,8 @@ func (r *Report) part(p flux.Part, k Kind) {
 	}
 	c := row(p.ID, p.Class, k)
 	switch {
+	case connectors.Known(p.Class):
+		c.Runs, c.Why = Native, "a connector of gearstorm's"
 	case p.Class == compat.GoClass:
 		c.Runs, c.Why = Native, "Go component"
 		c.note("only workers of the Go program that registers it have it")

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/compat/connectors"
 	"github.com/gearstorm/gearstorm/compat/flux"
 	"github.com/gearstorm/gearstorm/multilang/jvmhost"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
@@ -16,7 +17,7 @@ import (
 )
 
 func yamlOptions(text string) flux.Options {
-	return flux.Options{Read: func(name string, resource bool) ([]byte, error) {
+	return flux.Options{Classes: connectors.Classes, Read: func(name string, resource bool) ([]byte, error) {
 		if name != "f" || resource {
 			return nil, fs.ErrNotExist
 		}
@@ -59,6 +60,19 @@ streams:
 				"split | shell bolt | native | org.apache.storm.flux.wrappers.bolts.FluxShellBolt | node split.js",
 				"count | bolt | native | gearstorm.go.Component | Go component | only workers of the Go program that registers it have it",
 				"count to split.default | partial key grouping | native | org.apache.storm.grouping.PartialKeyGrouping",
+			},
+			runs: true,
+		},
+		{
+			name: "connectors",
+			text: `name: t
+spouts: [{id: lines, className: gearstorm.file.Source, properties: [{name: paths, value: [in]}]}]
+bolts: [{id: out, className: gearstorm.file.Sink, properties: [{name: dir, value: out}]}]
+streams: [{from: lines, to: out, grouping: {type: SHUFFLE}}]
+`,
+			rows: []string{
+				"lines | spout | native | gearstorm.file.Source | a connector of gearstorm's",
+				"out | bolt | native | gearstorm.file.Sink | a connector of gearstorm's",
 			},
 			runs: true,
 		},

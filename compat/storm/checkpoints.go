@@ -76,14 +76,14 @@ func (b *TopologyBuilder) stateful(own conf.Conf) ([]*Declarer, error) {
 	return out, nil
 }
 
-// ownInputs counts the streams that d listens to, those of checkpoint tuples aside.
-func (d *Declarer) ownInputs() (n int) {
+// ownInputs returns the streams that d listens to, those of checkpoint tuples aside.
+func (d *Declarer) ownInputs() (out []streamID) {
 	for _, in := range d.inputs {
 		if in.stream != checkpointStream {
-			n++
+			out = append(out, streamID{in.component, in.stream})
 		}
 	}
-	return n
+	return out
 }
 
 // registered is the spec under which the bolt d is made in a topology with state. Whether it follows Storm's protocol shows

@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -9,9 +10,10 @@ import (
 // checkpointInput counts the checkpoint tuples of one task's input: a step is there once it came from every task of every component
 // that sends such.
 type checkpointInput struct {
-	sources []string // components
-	tasks   int      // of them, in all
-	active  bool     // the topology follows Storm's protocol of states
+	sources []string         // components
+	of      *gearcore.Layout // by which tasks were counted
+	tasks   int              // of them, in all
+	active  bool             // the topology follows Storm's protocol of states
 	got     map[txnStep]int
 }
 
@@ -23,12 +25,15 @@ type txnStep struct {
 func (in *checkpointInput) open(ctx *gearcore.Context) {
 	in.got = map[txnStep]int{}
 	in.active = followsTransactions(ctx)
-	in.tasks = 0
-	for _, component := range ctx.Layout.Components {
-		for _, s := range in.sources {
-			if component == s {
-				in.tasks++
-			}
+	in.count(ctx.Layout)
+}
+
+// count counts the tasks that send checkpoint tuples.
+func (in *checkpointInput) count(l *gearcore.Layout) {
+	in.of, in.tasks = l, 0
+	for _, component := range l.Components {
+		if slices.Contains(in.sources, component) {
+			in.tasks++
 		}
 	}
 }
@@ -38,9 +43,14 @@ func followsTransactions(ctx *gearcore.Context) bool {
 	return slices.ContainsFunc(ctx.Layout.Streams, func(s gearcore.Stream) bool { return s.Component == ctx.Component && s.Name == checkpointStream })
 }
 
-// take counts t, a checkpoint tuple, and says whether its step is there now.
+// take counts t, a checkpoint tuple, and says whether its step is there now. What is left of steps of transactions before is forgotten: some of
+// their tuples were lost, or they came from more tasks than there are now.
 func (in *checkpointInput) take(t Tuple) (txnStep, bool) {
+	if l := t.Batch().Layout; l != in.of {
+		in.count(l)
+	}
 	s := txnStep{t.Int(0), txnAction(t.String(1))}
+	maps.DeleteFunc(in.got, func(o txnStep, _ int) bool { return o.tx < s.tx-1 })
 	in.got[s]++
 	if in.got[s] < in.tasks {
 		return s, false
@@ -77,6 +87,12 @@ func (f *forwarder) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 		c.Ack(t)
 	}
 	return nil
+}
+
+// Holding implements gearcore.Holder, for a bolt that does: what it freezes counts on it.
+func (f *forwarder) Holding() bool {
+	b, ok := f.Task.(gearcore.Holder)
+	return ok && b.Holding()
 }
 
 // Advance implements gearcore.Clocked, for a bolt that does.

@@ -49,3 +49,29 @@ func TestFactoriesThatReturnNothing(t *testing.T) {
 		t.Error("a factory of tasks may return nil")
 	}
 }
+
+// between is a task that works between calls.
+type between struct{ gearcore.Task }
+
+func (between) Holding() bool { return true }
+
+// What a task works on between calls is waited for beside stateful bolts, too: sinks that write at least once count on that in a checkpoint.
+func TestHoldersBesideStatefulBolts(t *testing.T) {
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return &keep{} }), 1).ShuffleGrouping("in")
+	b.SetBolt("out", storm.TaskFactory(func() (gearcore.Task, error) { return between{}, nil }), 1).ShuffleGrouping("in")
+	top, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"keep": false, "out": true} {
+		task, err := top.Components.Task(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, ok := task.(gearcore.Holder); !ok || h.Holding() != want {
+			t.Errorf("%s is a %T, a holder: %v", name, task, ok)
+		}
+	}
+}

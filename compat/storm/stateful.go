@@ -243,8 +243,8 @@ func (t *checkpointedState[K, V]) Commit(epoch uint64) {
 // Restore implements gearcore.Checkpointed.
 func (t *checkpointedState[K, V]) Restore(r *gearcore.Recovery) error {
 	if len(r.Parts) > 0 && len(r.Parts) != r.Tasks {
-		return fmt.Errorf("the state and the windows of a bolt are those of its task: they were kept by %d tasks, and there are %d now",
-			len(r.Parts), r.Tasks)
+		return &gearcore.MisfitError{Err: fmt.Errorf("the state and the windows of a bolt are those of its task: they were kept by %d tasks, and there are %d now",
+			len(r.Parts), r.Tasks)}
 	}
 	if t.begun && t.txns != nil {
 		t.txns.PreRollback()

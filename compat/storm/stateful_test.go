@@ -195,11 +195,19 @@ func looked(t *testing.T, task gearcore.Task, q storm.StateQuery) string {
 	return said
 }
 
-// The state of a stateful bolt is shown whether the engine has it in its checkpoints or Storm's protocol goes round.
-func TestStateInMemoryIsShown(t *testing.T) {
+// Streams that a task of inTransactions hears of.
+const (
+	wordStream gearcore.StreamID = iota
+	stepStream
+	ticks
+)
+
+// inTransactions returns the task of a bolt whose state goes through Storm's transactions, and what sends it tuples.
+func inTransactions(t *testing.T, bolt *keep) (gearcore.Task, func(stream gearcore.StreamID, vals ...gearcore.Value)) {
+	t.Helper()
 	b := storm.NewTopologyBuilder()
 	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
-	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return &keep{} }), 1).ShuffleGrouping("in")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return bolt }), 1).ShuffleGrouping("in")
 	top, err := b.Build()
 	if err != nil {
 		t.Fatal(err)
@@ -210,22 +218,52 @@ func TestStateInMemoryIsShown(t *testing.T) {
 	}
 	layout := &gearcore.Layout{
 		Streams: []gearcore.Stream{{Component: "in", Name: "default", Fields: []string{"n"}},
-			{Component: "$checkpointspout", Name: "$checkpoint", Fields: []string{"txid", "action"}}, {Component: "keep", Name: "$checkpoint", Fields: []string{"txid", "action"}}},
+			{Component: "$checkpointspout", Name: "$checkpoint", Fields: []string{"txid", "action"}},
+			{Component: gearcore.SystemComponent, Name: gearcore.TickStream, Fields: []string{"rate_secs"}},
+			{Component: "keep", Name: "$checkpoint", Fields: []string{"txid", "action"}}},
 		Components: map[gearcore.TaskID]string{1: "$checkpointspout", 2: "in", 3: "keep"},
 	}
 	c := gearcore.NewCollector(&recorder{})
 	if err := task.Open(&gearcore.Context{Component: "keep", Layout: layout}, c); err != nil {
 		t.Fatal(err)
 	}
-	send := func(stream gearcore.StreamID, vals ...gearcore.Value) {
+	return task, func(stream gearcore.StreamID, vals ...gearcore.Value) {
 		t.Helper()
 		if err := task.Execute(gearcore.NewTuple(layout, stream, 1, vals...), c); err != nil {
 			t.Fatal(err)
 		}
 	}
-	send(1, gearcore.Long(-1), gearcore.Str("INITSTATE"))
+}
+
+// A bolt gets nothing before its state, ticks neither, and its state again when that went back.
+func TestStateInMemoryIsGivenFirst(t *testing.T) {
+	bolt := &keep{}
+	_, send := inTransactions(t, bolt)
+	step := func(tx int64, action string) { send(stepStream, gearcore.Long(tx), gearcore.Str(action)) }
+	send(ticks, gearcore.Long(1))
+	send(wordStream, gearcore.Str("a"))
+	step(-1, "INITSTATE")
+	send(wordStream, gearcore.Str("a"))
+	step(0, "PREPARE")
+	step(0, "COMMIT")
+	send(wordStream, gearcore.Str("a"))
+	step(1, "PREPARE")
+	step(1, "ROLLBACK")
+	step(0, "INITSTATE")
+	if n, _ := bolt.state.Get("a"); n != 2 {
+		t.Errorf("a is %d after the rollback, want 2", n)
+	}
+	if got := strings.Join(bolt.calls, " "); got != "init prepare commit prepare rollback init" {
+		t.Errorf("the bolt was told %s", got)
+	}
+}
+
+// The state of a stateful bolt is shown whether the engine has it in its checkpoints or Storm's protocol goes round.
+func TestStateInMemoryIsShown(t *testing.T) {
+	task, send := inTransactions(t, &keep{})
+	send(stepStream, gearcore.Long(-1), gearcore.Str("INITSTATE"))
 	for _, w := range []string{"a", "b", "a"} {
-		send(0, gearcore.Str(w))
+		send(wordStream, gearcore.Str(w))
 	}
 	for q, want := range map[storm.StateQuery]string{
 		{}: "state value ", {Key: "a", HasKey: true}: "state value 2", {Key: "c", HasKey: true}: "", {State: "other", Key: "a", HasKey: true}: `there is no state "other": there are state`,
@@ -285,3 +323,50 @@ type plain struct{}
 
 func (*plain) Prepare(*storm.Context, *storm.Collector) error { return nil }
 func (*plain) Execute(storm.Tuple, *storm.Collector) error    { return nil }
+
+// A change in place gives the component before a stateful bolt another number of tasks: a step is there once it came from all that there are now.
+func TestStepsAfterARescale(t *testing.T) {
+	bolt := &keep{}
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("mid", storm.BoltFactory(func() storm.Bolt { return &plain{} }), 3).ShuffleGrouping("in").Fields("n")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return bolt }), 1).ShuffleGrouping("mid")
+	top, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := top.Components.Task("keep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(tasks int) *gearcore.Layout {
+		l := &gearcore.Layout{Streams: []gearcore.Stream{{Component: "mid", Name: "$checkpoint", Fields: []string{"txid", "action"}},
+			{Component: "keep", Name: "$checkpoint", Fields: []string{"txid", "action"}}}, Components: map[gearcore.TaskID]string{1: "keep"}}
+		for i := range tasks {
+			l.Components[gearcore.TaskID(2+i)] = "mid"
+		}
+		return l
+	}
+	c := gearcore.NewCollector(&recorder{})
+	if err := task.Open(&gearcore.Context{Component: "keep", Layout: with(3)}, c); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range []struct {
+		tasks  int
+		tx     int64
+		action string
+	}{{3, -1, "INITSTATE"}, {3, 0, "PREPARE"}, {2, 0, "COMMIT"}, {2, 1, "PREPARE"}, {4, 1, "COMMIT"}, {4, 2, "PREPARE"}} {
+		l := with(s.tasks)
+		for n := range s.tasks {
+			if len(bolt.calls) != i {
+				t.Errorf("%s %d was done with tuples of %d of %d tasks", s.action, s.tx, n, s.tasks)
+			}
+			if err := task.Execute(gearcore.NewTuple(l, 0, gearcore.TaskID(2+n), gearcore.Long(s.tx), gearcore.Str(s.action)), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := strings.Join(bolt.calls, " "); got != "init prepare commit prepare commit prepare" {
+		t.Errorf("the bolt was told %s", got)
+	}
+}

@@ -73,7 +73,11 @@ func (t *txnTask[K, V]) Execute(tu gearcore.Tuple, c *gearcore.Collector) error 
 			return nil
 		}
 		return t.step(step, tu)
-	case !t.begun && !tu.IsTick():
+	case t.begun:
+	case tu.IsTick():
+		c.Ack(tu) // a bolt without its state has nothing to do yet
+		return nil
+	default:
 		t.waiting = append(t.waiting, tu)
 		return nil
 	}
@@ -140,6 +144,11 @@ func (t *txnTask[K, V]) step(s txnStep, tu Tuple) error {
 		t.state.rollback()
 		t.settle(&t.prepared, t.c.Fail)
 		t.settle(&t.acked, t.c.Fail)
+		if t.begun { // what it knows of its state does not hold any more
+			if err := t.bolt.InitState(&t.state); err != nil {
+				return err
+			}
+		}
 	case txnInit:
 		if err := t.begin(); err != nil {
 			return err

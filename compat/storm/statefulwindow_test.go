@@ -268,6 +268,39 @@ func TestWindowsWithoutStateInCheckpoints(t *testing.T) {
 	w.task.Close()
 }
 
+// A stream that only an earlier version of the topology listened to does not hold back windows.
+func TestWindowsForgetStreamsOfEarlierVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		made, ctx := taskOf(t, storm.WindowedBy(func(w storm.Window, _ storm.WindowEmitter) error {
+			sizes = append(sizes, len(w.Tuples))
+			return nil
+		}).Tumbling(storm.Duration(100*time.Millisecond)).TimestampField("ts"), inCheckpoints)
+		gone := gearcore.StreamID(len(ctx.Layout.Streams))
+		ctx.Layout.Streams = append(ctx.Layout.Streams, gearcore.Stream{Component: "gone", Name: "default", Fields: []string{"n", "ts"}})
+		w := &windowing{t: t, task: made.(checkpointedTask), ctx: ctx, r: &recorder{}}
+		w.c = gearcore.NewCollector(w.r)
+		if err := w.task.Open(ctx, w.c); err != nil {
+			t.Fatal(err)
+		}
+		w.restore()
+		w.add(0, 1000)
+		if err := w.task.Execute(gearcore.NewTuple(ctx.Layout, gone, 7, gearcore.Long(1), gearcore.Long(1000)), w.c); err != nil {
+			t.Fatal(err)
+		}
+		w.checkpoint()
+		w.restore()
+		w.add(2, 1050)
+		w.add(3, 5000)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		w.task.Close()
+		if want := []int{2, 1, 1}; !slices.Equal(sizes, want) {
+			t.Errorf("windows of %v tuples, want %v", sizes, want)
+		}
+	})
+}
+
 // People see what is in a window by the number of the tuple.
 func TestWindowsAreShown(t *testing.T) {
 	w := newWindowing(t, func(s *storm.WindowedSpec) *storm.WindowedSpec {

@@ -114,7 +114,7 @@ type WindowedSpec struct {
 	at         func(Tuple) (int64, error) // nil: the time at which a tuple comes
 	conf       map[string]any
 
-	inputs int // how many streams the component listens to
+	inputs []streamID // that the component listens to
 }
 
 // Windowed returns a bolt that works on windows; factory makes one for each task. StatefulWindowed is for one that has a state.
@@ -196,8 +196,8 @@ func (s *WindowedSpec) Persistent() *WindowedSpec {
 
 func (s *WindowedSpec) newBolt() (gearcore.Task, error) { return s.task(s).newBolt() }
 
-// listening returns a copy for a component that listens to so many streams.
-func (s *WindowedSpec) listening(inputs int) *WindowedSpec {
+// listening returns a copy for a component that listens to these streams.
+func (s *WindowedSpec) listening(inputs []streamID) *WindowedSpec {
 	c := *s
 	c.inputs = inputs
 	return &c

@@ -1,5 +1,7 @@
 package storm
 
+import "slices"
+
 // windowMarks is what a task knows of its windows beside their tuples. The zero value is that of a task that begins.
 type windowMarks struct {
 	// Of the eviction policy.
@@ -29,7 +31,7 @@ type newestTime struct {
 // streamTimes makes the watermark of a windowed bolt as Storm's WaterMarkEventGenerator: the least, over the streams that it listens to, of
 // the newest time less the lag, once each of them has brought a tuple.
 type streamTimes struct {
-	inputs int // how many streams there are
+	inputs []streamID
 	lag    int64
 	newest map[streamID]int64
 	last   int64 // watermark
@@ -48,19 +50,18 @@ func (s *streamTimes) saw(t Tuple, at int64) bool {
 
 // advance returns the watermark if it has risen since the last time.
 func (s *streamTimes) advance() (w int64, risen bool) {
-	if len(s.newest) < s.inputs {
+	if len(s.newest) < len(s.inputs) {
 		return 0, false
 	}
 	w = none
 	for _, at := range s.newest {
 		w = min(w, at)
 	}
-	w -= s.lag
-	if w <= s.last {
+	if w <= s.last || w-s.lag <= s.last { // the first, since the lag of a time long before 1970 would be one long after it
 		return 0, false
 	}
-	s.last = w
-	return w, true
+	s.last = w - s.lag
+	return s.last, true
 }
 
 func (s *streamTimes) save(m *windowMarks) {
@@ -70,10 +71,13 @@ func (s *streamTimes) save(m *windowMarks) {
 	}
 }
 
+// load leaves out streams that an earlier version of the topology listened to: they would hold back the watermark for ever.
 func (s *streamTimes) load(m *windowMarks) {
 	s.last = m.Watermark
 	clear(s.newest)
 	for _, n := range m.Newest {
-		s.newest[streamID{n.Component, n.Stream}] = n.At
+		if id := (streamID{n.Component, n.Stream}); slices.Contains(s.inputs, id) {
+			s.newest[id] = n.At
+		}
 	}
 }

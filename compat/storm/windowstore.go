@@ -3,7 +3,6 @@ package storm
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -243,7 +242,7 @@ func (k keptTuple) MarshalJSON() ([]byte, error) {
 	for _, v := range k.t.Values() {
 		vals = append(vals, v.Any())
 	}
-	return json.Marshal(struct {
+	return state.JSON(struct {
 		Component string   `json:"component"`
 		Stream    string   `json:"stream"`
 		Task      TaskID   `json:"task"`

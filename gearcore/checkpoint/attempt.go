@@ -198,7 +198,7 @@ func (c *Coordinator) failed(now time.Duration, f Failed) {
 	c.busy = false
 	switch a := f.Action.(type) {
 	case Commit:
-		c.doubt = !errors.As(f.Err, new(unwritten))
+		c.doubt = c.doubt || !errors.As(f.Err, new(unwritten)) // one that surely was not written says nothing of the one before
 		c.drop(now, f.Err.Error())
 	case Keep:
 		c.tell(Notice{Kind: NoticeUnkept, Name: a.Name, Epoch: a.Epoch, Why: f.Err.Error()})

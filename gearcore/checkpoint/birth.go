@@ -32,8 +32,8 @@ func shapeOf(p Plan) shape {
 	return shape{p, tasks, ShapeOf(p.Tasks)}
 }
 
-// planned takes in another plan. Where tasks run does not matter here. Other tasks, or another graph, are an heir where the topology
-// is at work, and mean a new generation at once where it is not, or where nothing tells the graphs apart.
+// planned takes in another plan. Where tasks run does not matter here, but for workers that have none any more. Other tasks, or another
+// graph, are an heir where the topology is at work, and mean a new generation at once where it is not, or where nothing tells the graphs apart.
 func (c *Coordinator) planned(p Plan) {
 	if p.Version < c.plan.Version {
 		return
@@ -58,6 +58,9 @@ func (c *Coordinator) planned(p Plan) {
 		c.shape, c.heir, c.late = is, nil, nil
 		c.want(fmt.Sprintf("plan %d has another graph", p.Version))
 	}
+	if p.Workers != nil {
+		c.retire(p.Workers)
+	}
 }
 
 // bearing says whether the birth of the heir is ordered.
@@ -79,7 +82,8 @@ func (c *Coordinator) isDue(now time.Duration) bool {
 }
 
 // lacking says what the next step towards the birth of the heir waits for, "" if nothing: all workers that have tasks now or will have
-// some have to be as far, and all of its tasks have to be at one of them.
+// some have to be as far, and all of its tasks have to be at one of them. One that has been silent for long and has none now may be gone
+// for good: what it would have has to be at others.
 func (c *Coordinator) lacking(now time.Duration) string {
 	claimed := 0
 	for _, name := range slices.Sorted(maps.Keys(c.workers)) {
@@ -91,7 +95,7 @@ func (c *Coordinator) lacking(now time.Duration) string {
 				mine++
 			}
 		}
-		if mine == 0 && !c.owns(name) {
+		if !c.owns(name) && (mine == 0 || c.silent(now, m)) {
 			continue
 		}
 		switch {

@@ -154,6 +154,12 @@ func (l *Log) removeUpTo(ctx context.Context, kind string, list []Object, done u
 // needless is kept. One that is not there any more names none.
 func (l *Log) filesOf(ctx context.Context, manifests []string) (map[string]bool, error) {
 	known := l.clean.files
+	l.mu.Lock()
+	for _, name := range l.renewed { // one that was deleted may have had the name
+		delete(known, name)
+	}
+	l.renewed = nil
+	l.mu.Unlock()
 	l.clean.files = map[string][]string{}
 	out := map[string]bool{}
 	for _, name := range manifests {
@@ -178,7 +184,8 @@ func (l *Log) filesOf(ctx context.Context, manifests []string) (map[string]bool,
 }
 
 // release tells the topology from whose checkpoint this one was started that its files are not needed any more. files are those
-// that any of this topology's checkpoints or any savepoint names.
+// that any of this topology's checkpoints or any savepoint names. As long as a checkpoint needs files of any other topology it tells
+// nothing: they may be of one that the former was started from itself, where they are held for the former alone.
 func (l *Log) release(ctx context.Context, files map[string]bool) error {
 	if l.clean.origin == nil {
 		o, err := l.readOrigin(ctx)
@@ -196,6 +203,9 @@ func (l *Log) release(ctx context.Context, files map[string]bool) error {
 			return nil
 		}
 	}
+	if l.borrows() {
+		return nil
+	}
 	if err := l.conf.Store.Delete(ctx, from.held(l.area)); err != nil {
 		return err
 	}
@@ -204,6 +214,18 @@ func (l *Log) release(ctx context.Context, files map[string]bool) error {
 	}
 	*l.clean.origin = origin{}
 	return tidy(ctx, l.conf.Store, from)
+}
+
+// borrows says whether a checkpoint that this topology keeps, or holds for another one, names a file of another topology, as filesOf has
+// found last.
+func (l *Log) borrows() bool {
+	foreign := func(file string) bool { return !strings.HasPrefix(file, l.area.dir("files")) }
+	for manifest, files := range l.clean.files {
+		if !strings.HasPrefix(manifest, savepoints) && slices.ContainsFunc(files, foreign) {
+			return true
+		}
+	}
+	return false
 }
 
 // Purge removes all that the topology has, as the function Purge does, if no other Log has written since. It is the last that is asked of l.

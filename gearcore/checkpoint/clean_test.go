@@ -97,6 +97,33 @@ func TestCleanKeepsWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// A savepoint has the name of one that was deleted: what is needed is what it names, not what that one did.
+func TestCleanKeepsWhatASavepointOfAnOldNameNeeds(t *testing.T) {
+	s := new(checkpoint.Memory)
+	l := open(t, s)
+	begin(t, l)
+	for e := uint64(1); e <= 9; e++ {
+		commit(t, l, s, "t", e)
+		switch e {
+		case 1:
+			if err := l.Savepoint(t.Context(), "latest", 1); err != nil {
+				t.Fatal(err)
+			}
+		case 5:
+			if err := checkpoint.DeleteSavepoint(t.Context(), s, "latest"); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Savepoint(t.Context(), "latest", 5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clean(t, l, e)
+	}
+	if got, want := have(t, s, "t"), "f5 f7 f8 f9 m7 m8 m9 r10 r8 r9 s:latest"; got != want {
+		t.Errorf("there is %s, want %s", got, want)
+	}
+}
+
 // Checkpoints that were passed over do not count among those that are kept.
 func TestCleanCountsWhatCounts(t *testing.T) {
 	s := new(checkpoint.Memory)
@@ -312,6 +339,57 @@ func TestStartFromASavepoint(t *testing.T) {
 	}
 	if got := have(t, s, "u"); strings.Contains(got, "origin") {
 		t.Errorf("of the new one there is %s", got)
+	}
+}
+
+// The third of three topologies, each of which was started from a savepoint of the one before, needs files of the first and none of the
+// second. They stay for as long as it names them, though both others and the savepoints are gone, and no longer.
+func TestStartFromASavepointOfOneThatDid(t *testing.T) {
+	s := new(checkpoint.Memory)
+	first := open(t, s)
+	begin(t, first)
+	old := commit(t, first, s, "t", 1)
+	if err := first.Savepoint(t.Context(), "one", 1); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, s, func(c *checkpoint.LogConfig) { c.Topology, c.From = "u", "one" })
+	begin(t, second)
+	commit(t, second, s, "u", 5, old)
+	if err := second.Savepoint(t.Context(), "two", 5); err != nil {
+		t.Fatal(err)
+	}
+	from := func(c *checkpoint.LogConfig) { c.Topology, c.From, c.Keep = "v", "two", 2 }
+	third := open(t, s, from)
+	next := begin(t, third).First
+	for _, gone := range []struct{ topology, savepoint string }{{"t", "one"}, {"u", "two"}} {
+		if err := checkpoint.Purge(t.Context(), s, gone.topology); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkpoint.DeleteSavepoint(t.Context(), s, gone.savepoint); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		commit(t, third, s, "v", next, old)
+		next++
+	}
+	clean(t, third, next-1)
+	if got, want := have(t, s, "t"), "f1 h:u"; got != want {
+		t.Errorf("of the first one there is %s, want %s", got, want)
+	}
+	third = open(t, s, from)
+	b := begin(t, third)
+	if b.Base != next-1 || len(b.FellBack) > 0 {
+		t.Fatalf("it begins with %+v, want %d", b, next-1)
+	}
+	commit(t, third, s, "v", b.First)
+	commit(t, third, s, "v", b.First+1)
+	clean(t, third, b.First+1)
+	if got := have(t, s, "t") + have(t, s, "u"); got != "" {
+		t.Errorf("in the end there is %s", got)
+	}
+	if got := have(t, s, "v"); strings.Contains(got, "origin") {
+		t.Errorf("of the third one there is %s", got)
 	}
 }
 

@@ -99,7 +99,7 @@ func parseEvent(t *testing.T, text string) Event {
 	switch word(0) {
 	case "tick":
 		return Tick{}
-	case "plan": // plan 1 in=1,2 count=3, or plan 1/2 of version 2 of the graph
+	case "plan": // plan 1 in=1,2 count=3, or plan 1/2 of version 2 of the graph; at=w1,w2 are its workers
 		version, graph, _ := strings.Cut(word(1), "/")
 		p := Plan{Version: int64(num(version))}
 		if graph != "" {
@@ -107,6 +107,10 @@ func parseEvent(t *testing.T, text string) Event {
 		}
 		for _, c := range f[2:] {
 			name, ids, _ := strings.Cut(c, "=")
+			if name == "at" {
+				p.Workers = strings.Split(ids, ",")
+				continue
+			}
 			for i, id := range strings.Split(ids, ",") {
 				p.Tasks = append(p.Tasks, Task{ID: gearcore.TaskID(num(id)), Component: name, Index: i, Source: name == "in"})
 			}

@@ -154,7 +154,8 @@ func TestNothingLeft(t *testing.T) {
 	for e := 3; e <= 5; e++ {
 		remove(t, s, area+"manifests/"+digits(e))
 	}
-	if _, err := open(t, s).Begin(t.Context(), checkpoint.Start{}); !errors.Is(err, checkpoint.ErrNothingLeft) {
+	_, err := open(t, s).Begin(t.Context(), checkpoint.Start{})
+	if !errors.Is(err, checkpoint.ErrNothingLeft) || !strings.Contains(err.Error(), "3 were tried, the newest: ") || !strings.Contains(err.Error(), "gearstorm.checkpoint.from") {
 		t.Errorf("it begins with %v", err)
 	}
 }

@@ -46,10 +46,11 @@ type Log struct {
 	writer string
 	seq    uint64
 
-	mu     sync.Mutex // for Clean; only the one goroutine writes
-	chain  chain
-	begun  Began // Generation 0: not begun
-	fenced bool
+	mu      sync.Mutex // for Clean; only the one goroutine writes
+	chain   chain
+	begun   Began // Generation 0: not begun
+	fenced  bool
+	renewed []string // savepoints that were written since Clean has read any; guarded by mu
 
 	clean   cleaner
 	sweeps  chan struct{} // whoever put something in: Clean, or a Begin that goes back further than what Clean leaves
@@ -213,7 +214,12 @@ func (l *Log) base(ctx context.Context, below uint64) (uint64, []FellBack, error
 		fell = append(fell, FellBack{Epoch: epoch, Why: err.Error()})
 	}
 	if !l.chain.whole || l.conf.From != "" {
-		return 0, nil, fmt.Errorf("%w: %d were tried", ErrNothingLeft, len(l.chain.counts))
+		why := "none is left"
+		if len(fell) > 0 {
+			why = fmt.Sprintf("%d were tried, the newest: %s", len(fell), fell[0].Why)
+		}
+		return 0, nil, fmt.Errorf("%w: %s; bring their files back, or kill the topology and submit it with gearstorm.checkpoint.from, from a savepoint if there is one",
+			ErrNothingLeft, why)
 	}
 	return 0, fell, nil
 }

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -56,6 +57,20 @@ func (c *Coordinator) heard(now time.Duration, r Report) {
 func (c *Coordinator) replaced(worker string) {
 	if c.phase == running && c.owns(worker) {
 		c.want(fmt.Sprintf("worker %s was started again", worker))
+	}
+}
+
+// retire forgets workers that have no part in the plan any more. What they had is at others, or will be, who need not wait until they are
+// silent.
+func (c *Coordinator) retire(stay []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.workers)) {
+		if slices.Contains(stay, name) {
+			continue
+		}
+		delete(c.workers, name)
+		if c.phase == running && c.owns(name) {
+			c.want(fmt.Sprintf("worker %s has no part in the plan any more", name))
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ type Plan struct {
 	Version int64
 	Graph   int64
 	Tasks   []Task
+	// Workers are the slots of those that have a part in it; nil: that is not told. Nobody waits for others, whatever they had.
+	Workers []string
 }
 
 // PlanOf lists the tasks of p that take part in checkpoints.

@@ -48,7 +48,11 @@ func (l *Log) Savepoint(ctx context.Context, name string, epoch uint64) error {
 	if err != nil {
 		return fmt.Errorf("savepoint %s: read epoch %d: %w", name, epoch, err)
 	}
-	switch err := putOnce(ctx, l.conf.Store, savepoints+name, b); {
+	err = putOnce(ctx, l.conf.Store, savepoints+name, b)
+	l.mu.Lock()
+	l.renewed = append(l.renewed, savepoints+name)
+	l.mu.Unlock()
+	switch {
 	case errors.Is(err, ErrExists):
 		return fmt.Errorf("savepoint %s: %w, of another checkpoint: delete it, or take another name", name, ErrExists)
 	case err != nil:

@@ -31,6 +31,7 @@ var (
 //   - a checkpoint that counts has a part of every task, all of one cut and one past, with its files;
 //   - effects that were held back until a checkpoint counted (Committer) are exactly those of the past of the last one: none lost,
 //     none twice, none of a past that was undone;
+//   - a savepoint that was told of is whole for as long as nobody deletes it, also where its name is not new;
 //   - once the faults end, checkpoints count again.
 func TestSimulation(t *testing.T) {
 	for i := range max(1, uint64(*seeds)/raced.Fewer) {
@@ -61,12 +62,13 @@ type world struct {
 	leaders []*leader
 	workers []*worker
 	outside map[gearcore.TaskID]*outside
-	counted map[uint64]int // commits by epoch
+	counted map[uint64]int    // commits by epoch
+	kept    map[string]uint64 // epochs by names of savepoints
 }
 
 func newWorld(t *testing.T, n uint64) *world {
 	w := &world{t: t, disk: new(checkpoint.Memory), rnd: rand.New(rand.NewPCG(n, 7)), faults: true, place: map[gearcore.TaskID]int{},
-		outside: map[gearcore.TaskID]*outside{}, counted: map[uint64]int{}}
+		outside: map[gearcore.TaskID]*outside{}, counted: map[uint64]int{}, kept: map[string]uint64{}}
 	w.store = &storetest.Faulty{Store: w.disk, On: w.fault}
 	for id := gearcore.TaskID(1); id <= 2*tasksOf; id++ {
 		w.place[id] = int(id) % workers
@@ -153,6 +155,7 @@ func (w *world) run() {
 	time.Sleep(time.Minute) // what comes late has come
 	w.checkChain()
 	w.checkEffects()
+	w.checkSavepoints()
 }
 
 // harm does something to somebody.
@@ -160,7 +163,7 @@ func (w *world) harm(ctx context.Context, all *sync.WaitGroup, version *int64) {
 	w.mu.Lock()
 	k := w.workers[w.rnd.IntN(workers)]
 	l := w.leaders[w.rnd.IntN(len(w.leaders))]
-	what := w.rnd.IntN(8)
+	what := w.rnd.IntN(10)
 	task, to := gearcore.TaskID(1+w.rnd.IntN(2*tasksOf)), w.rnd.IntN(workers)
 	pause := time.Duration(w.rnd.Int64N(int64(15 * time.Second)))
 	switch what {
@@ -176,9 +179,26 @@ func (w *world) harm(ctx context.Context, all *sync.WaitGroup, version *int64) {
 		k.fails++
 	}
 	w.mu.Unlock()
-	if what == 7 {
+	name := fmt.Sprint("s", to%2)
+	switch what {
+	case 7:
 		*version += int64(to % 2) // the same plan may well have several processes that believe to lead
 		w.lead(ctx, all, *version)
+	case 8, 9:
+		w.keepAnew(ctx, name)
+	}
+}
+
+// keepAnew deletes a savepoint and asks for another one of its name.
+func (w *world) keepAnew(ctx context.Context, name string) {
+	if err := checkpoint.DeleteSavepoint(ctx, w.disk, name); err != nil {
+		w.t.Errorf("delete savepoint %s: %v", name, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case w.leaders[len(w.leaders)-1].events <- checkpoint.Ask{Name: name}:
+	default:
 	}
 }
 
@@ -276,6 +296,9 @@ func (l *leader) note(a checkpoint.Action) {
 		if a.Kind == checkpoint.NoticeCommit {
 			l.commits++
 			l.w.counted[a.Epoch]++
+		}
+		if a.Kind == checkpoint.NoticeKept && !slices.ContainsFunc(l.w.leaders, func(o *leader) bool { return o.c.Order().Generation > l.c.Order().Generation }) {
+			l.w.kept[a.Name] = a.Epoch
 		}
 	}
 }

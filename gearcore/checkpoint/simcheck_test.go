@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/checkpoint"
 )
 
@@ -100,5 +101,29 @@ func (w *world) checkEffects() {
 	}
 	if l.commits == 0 {
 		w.t.Error("nothing happened")
+	}
+}
+
+// checkSavepoints looks for the files of savepoints. What a coordinator has written that was replaced by then nobody was told of.
+func (w *world) checkSavepoints() {
+	names, err := checkpoint.Savepoints(w.t.Context(), w.disk)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, name := range names {
+		m, err := checkpoint.ReadSavepoint(w.t.Context(), w.disk, name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if w.kept[name] != m.Epoch {
+			continue
+		}
+		for _, c := range m.Components {
+			for _, p := range c.Parts {
+				if err := checkpoint.Verify(w.t.Context(), checkpoint.NewVault(w.disk, "t", 0), []gearcore.TaskPart{p}); err != nil {
+					w.t.Errorf("savepoint %s, which is epoch %d, task %d: %v", name, m.Epoch, p.Task, err)
+				}
+			}
+		}
 	}
 }

@@ -66,7 +66,7 @@ func (v *Vault) Get(ctx context.Context, f gearcore.File) (io.ReadCloser, error)
 	if err := CheckName(f.Name); err != nil {
 		return nil, err
 	}
-	r, err := v.store.Get(ctx, f.Name)
+	r, err := open(ctx, v.store, f.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read file %s: %w", f.Name, err)
 	}

@@ -37,6 +37,16 @@ func (b frozenBytes) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part
 
 func (b frozenBytes) Drop() {}
 
+// Misfit is the error of a component that finds the part of a task in a checkpoint that is of no such component: another class had its id. err, which may be
+// nil, says how that is known.
+func Misfit(task gearcore.TaskID, err error) error {
+	why := fmt.Errorf("the part of task %d in the checkpoint is of a component of another class: give this one another id", task)
+	if err != nil {
+		why = fmt.Errorf("%w (%w)", why, err)
+	}
+	return &gearcore.MisfitError{Err: why}
+}
+
 // Content returns what Bytes saved as p; nil of an empty part.
 func Content(ctx context.Context, from gearcore.Vault, p gearcore.Part) ([]byte, error) {
 	if len(p.Files) == 0 {

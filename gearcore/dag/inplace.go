@@ -11,6 +11,8 @@ import (
 type Around struct {
 	// Program says that Go components come from another program.
 	Program bool
+	// Files says that files that go along are others, for which no component is replaced.
+	Files bool
 	// Checkpoints says that both versions have them.
 	Checkpoints bool
 	// Idle says of a key of the topology's configuration that no worker reads it; nil: of none.
@@ -19,7 +21,7 @@ type Around struct {
 
 // Restarts says for which parts of a change workers have to start again; all others are made while they run.
 type Restarts struct {
-	// Graph is why no change of tasks and streams can be made in place, Files why other files cannot, Ackers why
+	// Graph is why no change at all can be made in place, Files why other files cannot, Ackers why
 	// another number of ackers cannot; "" if it can, or there is none.
 	Graph, Files, Ackers string
 	// Components are those whose change cannot be made in place, with the reason.
@@ -35,7 +37,7 @@ func (r *Restarts) Any() bool {
 
 // Restarts says how a change of a running topology from old to next is made. d is their Diff.
 func (d *Diff) Restarts(old, next *Graph, a Around) (r Restarts) {
-	if (old.Timed || next.Timed) && !a.Checkpoints && !d.still() {
+	if (old.Timed || next.Timed) && !a.Checkpoints && (a.Files || !d.Empty()) {
 		r.Graph = "a topology with event time and without checkpoints has no point at which all tasks could switch"
 	}
 	if a.Program && (old.uses(ImplGo) || next.uses(ImplGo)) {
@@ -109,11 +111,6 @@ func (d *Diff) changed() map[string]bool {
 func inJava(g *Graph, name string) bool {
 	p := g.Processor(name)
 	return p != nil && p.Impl.Kind == ImplJava
-}
-
-// still says that tasks and streams stay as they are.
-func (d *Diff) still() bool {
-	return len(d.Added)+len(d.Removed)+len(d.Replaced)+len(d.Rescaled)+len(d.Edges) == 0
 }
 
 func (g *Graph) uses(kind ImplKind) bool {

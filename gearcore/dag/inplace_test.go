@@ -48,6 +48,9 @@ func TestRestarts(t *testing.T) {
 		{name: "ackers", will: func(g *Graph) { g.Processor("__acker").Tasks = 2 }, want: "ackers: what is under way is followed by 1 ackers, not 2"},
 		{name: "timed", was: timed, will: func(g *Graph) { g.Timed = true }, want: "graph: a topology with event time and without checkpoints"},
 		{name: "timed, nothing changes", was: timed, will: timed},
+		{name: "timed, a key that workers do not read", was: timed, will: func(g *Graph) { timed(g); g.Conf = map[string]any{"topology.workers": 3} },
+			around: Around{Idle: func(string) bool { return true }}, want: "graph: a topology with event time and without checkpoints"},
+		{name: "timed, other files", was: timed, will: timed, around: Around{Files: true}, want: "graph: a topology with event time and without checkpoints"},
 		{name: "checkpoints", was: timed, will: func(g *Graph) { g.Timed = true }, around: Around{Checkpoints: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -99,6 +99,7 @@ func (c *timed) setAside(b *gearcore.Batch) {
 	for _, w := range wakes {
 		w()
 	}
+	clear(wakes)
 }
 
 // lent is room of an inbox that batches have given back though they have not been consumed.

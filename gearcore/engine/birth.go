@@ -81,14 +81,14 @@ func (e *Engine) unstage(old *roster, c *Change) (*roster, *leaving, error) {
 		}
 	}
 	base.seat(stay)
-	c.relate(n, leave)
 	out := &leaving{at: e.cfg.Clock.Now(), left: len(leave), done: make(chan struct{})}
 	e.mu.Lock()
 	if e.roster.Load() != old || !e.Replaceable() {
 		e.mu.Unlock()
 		return nil, nil, fmt.Errorf("version %d of the graph: %w: %w", n.plan.Graph.Version, ErrPrepared, ErrCannotChange)
 	}
-	e.changeLocked(base, leave, out)
+	c.relate(n, leave)
+	e.changeLocked(base, nil, leave, out)
 	e.mu.Unlock()
 	e.dismiss(leave, out)
 	return base, n.out, nil
@@ -114,7 +114,7 @@ func (c *Change) relate(n *roster, came []*executor) {
 	c.Add, c.Remove = add, remove
 }
 
-// settle makes the roster that is prepared the present one, once its graph is in force.
+// settle makes the roster that is prepared the present one, once its graph is in force. An engine that ends closes what is prepared as it is.
 func (e *Engine) settle() {
 	if e.epochs == nil {
 		return
@@ -122,14 +122,16 @@ func (e *Engine) settle() {
 	e.mu.Lock()
 	was := e.roster.Load()
 	n := was.next
-	if n == nil || e.epochs.order.Load().Version < n.plan.Graph.Version {
+	if n == nil || e.ended || e.epochs.order.Load().Version < n.plan.Graph.Version {
 		e.mu.Unlock()
 		return
 	}
 	n.out.at = e.cfg.Clock.Now()
-	e.changeLocked(n, n.leave, n.out)
+	leave := n.leave
+	n.leave = nil // nobody asks any more, and their state may be large
+	e.changeLocked(n, nil, leave, n.out)
 	e.mu.Unlock()
-	e.dismiss(n.leave, n.out)
+	e.dismiss(leave, n.out)
 	e.epochs.forget(was)
 	e.landEarly()
 	for _, x := range n.execs {

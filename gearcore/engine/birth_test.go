@@ -223,7 +223,7 @@ func TestRunBeforeATaskIsToldToLeave(t *testing.T) {
 	x := n.leave[0]
 	s.epochs.obey(checkpoint.Order{Generation: 2, Version: 2}, s.Engine.Version())
 	s.mu.Lock()
-	s.changeLocked(n, n.leave, n.out) // as settle does, which tells them then
+	s.changeLocked(n, nil, n.leave, n.out) // as settle does, which tells them then
 	s.mu.Unlock()
 	x.tell(evOrder, nil)
 	s.settle(time.Second)
@@ -234,5 +234,46 @@ func TestRunBeforeATaskIsToldToLeave(t *testing.T) {
 	s.settle(time.Second)
 	if !x.isGone() || s.Leaving() != 0 {
 		t.Errorf("%d executors leave", s.Leaving())
+	}
+}
+
+// parting is an adder that does something while it is closed.
+type parting struct {
+	adder
+	last func()
+}
+
+func (p *parting) Close() { p.last() }
+
+// A graph that comes into force while the engine ends is not taken up any more: what waits for it is told once that there is nothing to wait for.
+func TestBirthWhileTheEngineEnds(t *testing.T) {
+	var done <-chan struct{}
+	t.Cleanup(func() { // behind the end of the engine
+		select {
+		case <-done:
+		default:
+			t.Error("who waits for the change is not told")
+		}
+	})
+	sink := &parting{}
+	top := pairOf(&script{}, &script{}, &adder{}, &adder{})
+	top.code["d"] = func(dag.Task) any { return sink }
+	top.code["e"] = func(dag.Task) any { return &adder{} }
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1, Version: 1})
+	next := nextPlan(t, s.plan(), func(g *dag.Graph) {
+		g.Processors = append(g.Processors, &dag.Processor{Name: "e", Kind: dag.Bolt, Tasks: 1, Executors: 1, Inputs: []dag.Input{from("d", dag.Shuffle)},
+			Outputs: []dag.Output{{Stream: "default", Fields: []string{"a"}}}})
+	})
+	var err error
+	if done, err = s.Apply(onward(s.Engine, next)); err != nil {
+		t.Fatal(err)
+	}
+	s.settle(time.Second)
+	sink.last = func() {
+		s.Obey(checkpoint.Order{Generation: 2, Version: 2})
+		if v := s.Engine.Version(); v != 1 {
+			t.Errorf("version %d is in force", v)
+		}
 	}
 }

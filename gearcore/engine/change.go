@@ -15,9 +15,10 @@ import (
 //
 // A change is one store of a pointer, the roster. Senders go over to it at the start of their next run; until then, and
 // where a link is late, tuples come to an executor that leaves or is gone, and are executed or passed on from there
-// (leave.go). Batches that come over a link for a task that is not here are held if their sender knows a newer plan than
-// this worker, since the task is then about to come, and sent on if it does not (early.go). Nothing waits for anything
-// else, and executors that stay notice no more than that the receivers of what they emit are elsewhere.
+// (leave.go), so that what one task sends to another arrives in its order (admit.go). Batches that come over a link for a
+// task that is not here are held if their sender knows a newer plan than this worker, since the task is then about to come,
+// and sent on if it does not (early.go). Nothing waits for anything else, and executors that stay notice no more than that
+// the receivers of what they emit are elsewhere.
 
 // ErrCannotChange is wrapped by the errors of Apply for changes that only a restart of the worker can make.
 var ErrCannotChange = errors.New("the engine cannot be changed that way")
@@ -42,6 +43,9 @@ type Change struct {
 	// tuples that its tasks hold, to hear of the tuples that its sources have emitted. Then what it holds fails, and what it
 	// has not executed goes to the new place of its tasks. Default 1 s.
 	Drain time.Duration
+	// Hold has bolts that come wait for Admit: until then what links had for their tasks may be brought in front of all that comes
+	// otherwise (TakeBack). The next Apply admits them too. It is ignored in a topology that follows event time or has checkpoints.
+	Hold bool
 }
 
 const defaultDrain = time.Second
@@ -64,6 +68,7 @@ type leaving struct {
 // Until then nothing else can be changed, but a later graph takes its place, with Add and Remove as if it were in force, unless its birth is ordered
 // (Replaceable). If that fails, neither is prepared any more.
 func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
+	e.Admit() // whoever waits for it since a change before
 	old := e.roster.Load()
 	switch {
 	case c.Version <= old.version:
@@ -129,9 +134,14 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 		e.timers.add(t)
 	}
 	e.mu.Lock()
-	e.changeLocked(next, leave, out)
-	e.inheritLocked(come)
+	if c.Hold && e.epochs == nil {
+		e.holdLocked(come)
+	}
+	awaited := e.changeLocked(next, come, leave, out)
 	e.mu.Unlock()
+	for _, x := range awaited {
+		x.tell(evStatus, nil)
+	}
 	if next.next == nil {
 		e.dismiss(leave, out)
 	}
@@ -140,9 +150,12 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 		x.tell(evStatus, nil)
 	}
 	for _, x := range stay {
-		if next.plan != old.plan && x.follows() {
+		switch {
+		case e.epochs == nil: // an idle one as well: the roster that it goes by would keep in memory what leaves. Else settle does that
+			x.tell(0, nil)
+		case next.plan != old.plan && x.follows():
 			x.tell(evStatus, nil)
-		} else {
+		default:
 			x.stirUp()
 		}
 	}
@@ -150,12 +163,18 @@ func (e *Engine) Apply(c Change) (done <-chan struct{}, err error) {
 	return out.done, nil
 }
 
-// changeLocked makes r the roster; e.mu is held, so that who waits for executors that leave is not opened before.
-func (e *Engine) changeLocked(r *roster, leave []*executor, out *leaving) {
+// changeLocked makes r the roster, once it is settled who of come waits for executors that leave, and who of these lingers; e.mu is held.
+// awaited are those that lingered and do not any more.
+func (e *Engine) changeLocked(r *roster, come, leave []*executor, out *leaving) (awaited []*executor) {
 	for _, x := range leave {
 		e.leavers[x] = out
 	}
+	awaited = e.inheritLocked(come)
+	for _, x := range leave {
+		e.lingerLocked(x, r, out)
+	}
 	e.roster.Store(r)
+	return awaited
 }
 
 // dismiss tells executors to leave, which are among the leavers.
@@ -165,6 +184,9 @@ func (e *Engine) dismiss(leave []*executor, out *leaving) {
 	}
 	for _, x := range leave {
 		e.timers.add(timer{at: out.at, x: x, what: evLeave})
+		if until := time.Duration(x.lingers.Load()); until > 0 {
+			e.timers.add(timer{at: until, x: x, what: evStatus})
+		}
 		x.dismiss(out)
 	}
 }
@@ -199,7 +221,7 @@ func (e *Engine) newcomers(add []dag.Executor, next, old *roster, leave []*execu
 	taken := map[gearcore.TaskID]bool{}
 	for _, d := range add {
 		x := e.newExecutor(d, next)
-		if err := e.fill(x); err != nil {
+		if err := gearcore.Safely(func() error { return e.fill(x) }); err != nil { // what makes tasks may be anybody's
 			return nil, err
 		}
 		x.onTrial = next.plan != old.plan
@@ -219,9 +241,10 @@ func (e *Engine) newcomers(add []dag.Executor, next, old *roster, leave []*execu
 }
 
 // inheritLocked makes executors that come wait for those that leave and have their tasks, by this change or a former one.
-func (e *Engine) inheritLocked(come []*executor) {
+// awaited are those of these that lingered.
+func (e *Engine) inheritLocked(come []*executor) (awaited []*executor) {
 	if len(come) == 0 || len(e.leavers) == 0 {
-		return
+		return nil
 	}
 	before := map[gearcore.TaskID][]*executor{}
 	for y := range e.leavers {
@@ -236,10 +259,14 @@ func (e *Engine) inheritLocked(come []*executor) {
 					e.heirs[y] = append(e.heirs[y], x)
 					e.bars[x]++
 				}
+				if y.lingers.Swap(0) > 0 {
+					awaited = append(awaited, y)
+				}
 			}
 		}
 		x.barred.Store(e.bars[x] > 0)
 	}
+	return awaited
 }
 
 // stirUp makes x go over to a new roster now if it has something under way; an idle one does so when it runs next.

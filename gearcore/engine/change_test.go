@@ -320,6 +320,9 @@ func TestBatchesThatComeTooSoonOrTooLate(t *testing.T) {
 	}
 	apply(t, d.Engine, Change{Version: 8, Remove: spans(d.plan(), "sink", [2]int{1, 1})})
 	settle(t, d)
+	clock.now.Add(int64(lingerTime))
+	d.Fire()
+	settle(t, d)
 	give(7, 9)
 	if got := away.all(); !slices.Equal(got, []int64{1, 9}) {
 		t.Errorf("sent on are %v, want 1 and 9", got)
@@ -331,6 +334,44 @@ func TestBatchesThatComeTooSoonOrTooLate(t *testing.T) {
 		t.Errorf("done with %d batches, want 6: the last was waited for in vain", dones)
 	}
 	d.Close()
+}
+
+// TestOthersGoOnBesideBatchesThatComeTooSoon: what waits for a plan because its sender is not known yet holds up nobody else who sends to the task.
+func TestOthersGoOnBesideBatchesThatComeTooSoon(t *testing.T) {
+	var seen tracker
+	clock := &manual{}
+	top := newTopology(0)
+	top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &counter{} })
+	top.add("sink", dag.Bolt, 1, 1, executes(seen.sink), from("src", dag.Shuffle))
+	cfg := top.config(t)
+	cfg.Clock, cfg.Seed, cfg.Version = clock, 1, 5
+	d, err := NewDriver(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	d.Activate()
+	settle(t, d)
+	give := func(plan uint64, from gearcore.TaskID, v int64) {
+		b := &gearcore.Batch{Target: cfg.Plan.TasksOf("sink")[0], From: from, Plan: plan}
+		b.Append(0, from, []gearcore.Value{gearcore.Long(v)}, nil)
+		if err := d.Deliver(b); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, d)
+	}
+	src, late := cfg.Plan.TasksOf("src")[0], gearcore.TaskID(9)
+	give(6, late, 0)
+	if seen.total.Load() != 0 {
+		t.Fatal("what a task sent that is not known is executed")
+	}
+	for v := range int64(3) {
+		give(5, src, v)
+		give(6, src, v)
+	}
+	if n := seen.total.Load(); n != 6 {
+		t.Errorf("%d batches of the other sender are executed, want 6", n)
+	}
 }
 
 func TestChangesThatAreRefused(t *testing.T) {

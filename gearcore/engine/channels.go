@@ -95,6 +95,7 @@ func (c *timed) advance(w gearcore.Watermark) {
 		c.at = w
 	}
 	if w == c.now {
+		c.obsolete()
 		return
 	}
 	if c.drain.holds() {
@@ -186,7 +187,8 @@ func (c *timed) forget() {
 	}
 }
 
-// alarm sees to it that x runs when there will be something to tell.
+// alarm sees to it that x runs when there will be something to tell. What was set for later stays set, and is kept in mind: else one more would
+// be set for that each time.
 func (c *timed) alarm() {
 	at := c.retellAt
 	if c.toTell {
@@ -198,11 +200,18 @@ func (c *timed) alarm() {
 	if until := c.until(); until != 0 && (at == 0 || until < at) {
 		at = until
 	}
-	if c.alarmed || at == 0 {
+	if at == 0 || c.alarmAt != 0 && c.alarmAt <= at {
 		return
 	}
-	c.alarmed = true
+	c.alarmAt, c.laterAt = at, c.alarmAt
 	c.x.e.timers.add(timer{at: at, x: c.x, what: evClock})
+}
+
+// rang forgets the timers of alarm that are over; x.now may be from before them.
+func (c *timed) rang() {
+	for now := c.x.e.cfg.Clock.Now(); c.alarmAt != 0 && c.alarmAt <= now; {
+		c.alarmAt, c.laterAt = c.laterAt, 0
+	}
 }
 
 // stamp labels a batch that is complete with what is true behind it.

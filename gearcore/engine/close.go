@@ -75,7 +75,7 @@ func (x *executor) closeTasks() {
 func (x *executor) closeTask(t *task) {
 	defer func() {
 		if r := recover(); r != nil {
-			x.e.report(t.id, asError(r))
+			x.e.report(t.id, gearcore.Caught(r))
 		}
 	}()
 	switch {

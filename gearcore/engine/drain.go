@@ -36,6 +36,19 @@ func (c *timed) later(w gearcore.Watermark) {
 	c.drain.mark = w
 }
 
+// obsolete forgets a watermark that waits, as the one that the task was told is right again: an input has become idle meanwhile, or is not any more.
+func (c *timed) obsolete() {
+	d := &c.drain
+	if d.mark == 0 {
+		return
+	}
+	d.mark, d.futile = 0, false
+	if d.closed && d.marker == 0 {
+		d.closed = false
+		c.readmit()
+	}
+}
+
 // unfinished is for a task that has begun something in Advance which belongs before w is told on: it is asked again when it holds nothing.
 // Nothing is executed until then, since all that comes is behind w.
 func (c *timed) unfinished(w gearcore.Watermark) {

@@ -194,6 +194,36 @@ func TestWatermarkWaitsForWhatIsHeld(t *testing.T) {
 	}
 }
 
+// A watermark that waits for what is held is not told if it does not hold any more by then: whoever is idle would keep back those behind, and whoever
+// is not would not.
+func TestWatermarkThatWaitsInVain(t *testing.T) {
+	const idle = gearcore.Idle
+	for _, c := range []struct {
+		first, waits, then gearcore.Watermark
+		want               []gearcore.Watermark
+	}{
+		{idle, 150, idle, []gearcore.Watermark{idle}},
+		{100, idle, 100, []gearcore.Watermark{100}},
+		{100, idle, 150, []gearcore.Watermark{100, 150}},
+	} {
+		a, b, end := &script{mark: c.first}, &slow{}, &adder{}
+		s := drive(t, slowLine(a, b, end), plain)
+		s.settle(time.Second)
+		a.values, a.mark = []int64{1}, c.waits
+		s.settle(time.Second)
+		a.mark = c.then
+		s.settle(time.Second)
+		if len(end.marks) != 1 || len(b.held) != 1 {
+			t.Fatalf("the clock went %v while tuples %v were held", end.marks, b.held)
+		}
+		b.finish(1)
+		s.settle(time.Second)
+		if !slices.Equal(end.marks, c.want) {
+			t.Errorf("%+v: the clock went %v", c, end.marks)
+		}
+	}
+}
+
 // alarms is a slow bolt that has something to do at each watermark, which it does later; after some of it there is more.
 type alarms struct {
 	slow
@@ -242,6 +272,65 @@ func TestWatermarkWaitsForWhatItBegins(t *testing.T) {
 	}
 	if want := []gearcore.Watermark{10, 10, 10}; !slices.Equal(b.calls, want) {
 		t.Errorf("it was told %v, want %v", b.calls, want)
+	}
+}
+
+// A watermark that may not be told at once is told in time, also while a timer is set for something that is later by far.
+func TestWatermarkIsToldBeforeALaterTimer(t *testing.T) {
+	a, b, end := &script{mark: 10}, &alarms{}, &adder{}
+	top := slowLine(a, &b.slow, end)
+	top.code["b"] = func(dag.Task) any { return b }
+	s := drive(t, top, plain)
+	s.settle(10 * time.Millisecond)
+	finish := func() {
+		if len(b.held) != 1 {
+			t.Fatalf("it holds %v", b.held)
+		}
+		b.later.Do(0, func(*gearcore.Collector) { b.held = nil })
+		s.settle(time.Millisecond)
+	}
+	finish() // limits of patience are a minute from here
+	finish()
+	if !slices.Equal(end.marks, []gearcore.Watermark{10}) {
+		t.Fatalf("the clock went %v", end.marks)
+	}
+	a.mark = 20
+	for len(b.held) == 0 {
+		s.settle(time.Millisecond)
+	}
+	finish()
+	finish()
+	if !slices.Equal(end.marks, []gearcore.Watermark{10}) {
+		t.Fatalf("the clock went %v at once", end.marks)
+	}
+	s.settle(time.Second)
+	if !slices.Equal(end.marks, []gearcore.Watermark{10, 20}) {
+		t.Errorf("a second later the clock went %v", end.marks)
+	}
+}
+
+// However often a watermark waits until it may be told, no timers gather for it.
+func TestTimersOfWatermarksDoNotGather(t *testing.T) {
+	a, b, end := &script{}, &alarms{}, &adder{}
+	top := slowLine(a, &b.slow, end)
+	top.code["b"] = func(dag.Task) any { return b }
+	s := drive(t, top, plain)
+	const marks = 50
+	for i := range gearcore.Watermark(marks) {
+		a.mark = 10 * (i + 1)
+		for len(b.held) == 0 {
+			s.settle(time.Millisecond)
+		}
+		for len(b.held) > 0 { // its limit of patience is a minute from here
+			b.later.Do(0, func(*gearcore.Collector) { b.held = nil })
+			s.settle(time.Millisecond)
+		}
+		for !slices.Contains(end.marks, a.mark) {
+			s.settle(time.Millisecond)
+		}
+	}
+	if n := len(s.Engine.timers.heap); n > marks/2 {
+		t.Errorf("%d timers are set", n)
 	}
 }
 

@@ -23,10 +23,15 @@ type early struct {
 	some atomic.Bool // there are any; written with mu
 
 	mu    sync.Mutex
-	held  []heldBatch             // guarded by mu: in the order in which they came
-	of    map[gearcore.TaskID]int // guarded by mu: how many of them are a task's
-	timed bool                    // guarded by mu: a timer is set
+	held  []heldBatch // guarded by mu: in the order in which they came
+	of    map[way]int // guarded by mu: how many of them go a way; what comes by it is behind them
+	timed bool        // guarded by mu: a timer is set
 }
+
+// way is from a sender to a task.
+type way struct{ from, to gearcore.TaskID }
+
+func wayOf(b *gearcore.Batch) way { return way{b.From, b.Target} }
 
 type heldBatch struct {
 	b     *gearcore.Batch
@@ -38,8 +43,8 @@ type heldBatch struct {
 // an error (ErrUnknownTask, gearcore.ErrClosed) the batch is still the caller's.
 //
 // b.Plan is the version of the plan by which the sender chose this worker, 0 where plans do not change. If the task is not
-// here and the plan is newer than what Apply was told, the batch is held for a while; if it is not, the batch goes on to
-// where the task is now. Tuples that find no place fail.
+// here and the plan is newer than what Apply was told, the batch is held for a while; if it is not, the executor that had the task takes
+// it while that lingers, and later the batch goes on to where the task is now. Tuples that find no place fail.
 func (e *Engine) Deliver(b *gearcore.Batch) error {
 	select {
 	case <-e.ending:
@@ -74,7 +79,7 @@ func (h *early) judge(b *gearcore.Batch) (*executor, error) {
 	r := e.roster.Load() // with mu: what is held lands after the roster was exchanged
 	x := r.of(b.Target)
 	knows := b.Plan <= r.version || r.explains(b)
-	if x != nil && h.of[b.Target] == 0 && knows {
+	if x != nil && h.of[wayOf(b)] == 0 && knows {
 		h.mu.Unlock()
 		return x, nil
 	}
@@ -88,6 +93,9 @@ func (h *early) judge(b *gearcore.Batch) (*executor, error) {
 	if r.isGone(b.Target) {
 		e.afterGone(b)
 		return nil, nil
+	}
+	if y := e.lingerer(b.Target); y != nil && len(b.Acks) == 0 {
+		return y, nil
 	}
 	if b.Plan == 0 || !fits || e.cfg.Remote == nil {
 		return nil, fmt.Errorf("deliver to task %d: %w", b.Target, ErrUnknownTask)
@@ -132,9 +140,9 @@ func (h *early) addLocked(b *gearcore.Batch) {
 	at := h.e.cfg.Clock.Now() + holdEarly
 	h.held = append(h.held, heldBatch{b, at})
 	if h.of == nil {
-		h.of = make(map[gearcore.TaskID]int)
+		h.of = make(map[way]int)
 	}
-	h.of[b.Target]++
+	h.of[wayOf(b)]++
 	h.some.Store(true)
 	if !h.timed {
 		h.timed = true
@@ -198,7 +206,7 @@ func (h *early) keepLocked(kept []heldBatch) {
 	h.held = kept
 	clear(h.of)
 	for _, w := range kept {
-		h.of[w.b.Target]++
+		h.of[wayOf(w.b)]++
 	}
 	h.some.Store(len(kept) > 0)
 }
@@ -247,7 +255,10 @@ func (e *Engine) abandon(b *gearcore.Batch) {
 
 // TakeBack takes a batch that an executor of this worker has sent to a task which has come here meanwhile, from the link
 // that it was to go by, or is gone for good. It says no, and leaves b as it is, if the task is not here at present.
-func (e *Engine) TakeBack(b *gearcore.Batch) bool {
+//
+// waited says that b has waited for the link since before the change: if the task waits for Admit, b is for in front of what its senders
+// have sent since. Such batches are brought in order, by the goroutine that calls Apply.
+func (e *Engine) TakeBack(b *gearcore.Batch, waited bool) bool {
 	r := e.roster.Load()
 	if r.isGone(b.Target) {
 		e.afterGone(b)
@@ -264,6 +275,8 @@ func (e *Engine) TakeBack(b *gearcore.Batch) bool {
 		Rows: append([]gearcore.Row(nil), b.Rows...), Vals: append([]gearcore.Value(nil), b.Vals...), Roots: append([]gearcore.RootEdge(nil), b.Roots...),
 	}
 	finish(b)
-	x.deliver(c, nil)
+	if !waited || !e.bring(x, c) {
+		x.deliver(c, nil)
+	}
 	return true
 }

@@ -213,7 +213,7 @@ func TestMisuseAndErrorsFailTheTuple(t *testing.T) {
 		check func(error) bool
 	}{
 		{"panic", func(gearcore.Tuple, *gearcore.Collector) error { panic(errMine) }, func(e error) bool {
-			var p *PanicError
+			var p *gearcore.PanicError
 			return errors.As(e, &p) && errors.Is(e, errMine) && strings.Contains(string(p.Stack), "emit_test.go")
 		}},
 		{"error", func(gearcore.Tuple, *gearcore.Collector) error { return errMine }, func(e error) bool { return e == errMine }},

@@ -55,6 +55,7 @@ type Engine struct {
 	leavers  map[*executor]*leaving    // guarded by mu: executors that leave, until they are closed
 	heirs    map[*executor][]*executor // guarded by mu: who waits for one of them to be closed
 	bars     map[*executor]int         // guarded by mu: how many of them one waits for
+	held     map[*executor]*batches    // guarded by mu: who waits for Admit, and what is brought to it until then
 }
 
 // dispatcher is where executors go that became ready: the run loops, or a Driver.

@@ -106,10 +106,11 @@ type executor struct {
 
 	lives atomic.Pointer[loop] // where it is queued whoever makes it ready; nil: where that happens (homes.go)
 
-	slow   atomic.Bool  // caught by the watch: hand over after every call and emit, until a run is short again
-	attn   atomic.Bool  // attend is due: set with slow, and by the run itself
-	barred atomic.Bool  // it is not opened yet: others have its tasks (Engine.bars)
-	cost   atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
+	slow    atomic.Bool  // caught by the watch: hand over after every call and emit, until a run is short again
+	attn    atomic.Bool  // attend is due: set with slow, and by the run itself
+	barred  atomic.Bool  // it is not opened yet: others have its tasks (Engine.bars)
+	lingers atomic.Int64 // it leaves, but not before that time: something may still come for it (lingerLocked); 0: it need not wait
+	cost    atomic.Int64 // nanoseconds of a tuple, smoothed; 0: not known
 
 	timed *timed // nil where nobody follows event time; owned by whoever runs it, as what follows and is kept between two runs
 
@@ -353,6 +354,7 @@ func (x *executor) consumed(b *gearcore.Batch) {
 	for _, w := range wakes {
 		w()
 	}
+	clear(wakes) // who waited may be gone for good before somebody waits again
 }
 
 func finish(b *gearcore.Batch) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -89,6 +90,35 @@ func TestRestoreOfALostProcess(t *testing.T) {
 	l.sum.restore = nil
 	l.begin(checkpoint.Order{Generation: 2})
 	if r := l.Report(); !r.Restored || r.Broken != "" || len(r.Unrestored) > 0 {
+		t.Errorf("the report is %+v", r)
+	}
+}
+
+// A state that the program can never take up is told as such each time, and the engine goes on trying: another graph may come.
+func TestRestoreOfAMisfit(t *testing.T) {
+	hooks := newErrorsSeen()
+	l := alone(t, func(cfg *Config) { cfg.Hooks = hooks })
+	l.sum.restore = func(*gearcore.Recovery) error {
+		return fmt.Errorf("state: %w", &gearcore.MisfitError{Err: errors.New("no such handle")})
+	}
+	l.Obey(checkpoint.Order{Generation: 1})
+	l.settle(time.Second)
+	if r := l.Report(); r.Restored || !strings.Contains(r.Broken, "restore checkpoint 0: state: no such handle") {
+		t.Errorf("the report is %+v", r)
+	}
+	want := fmt.Sprintf("component c, task %d: restore checkpoint 0: state: no such handle", l.c)
+	if got := hooks.unopened(); len(got) != 1 || got[0] != want {
+		t.Errorf("it told %q, want %q", got, want)
+	}
+	l.sum.restore = func(*gearcore.Recovery) error { return errDisk }
+	l.Obey(checkpoint.Order{Generation: 2})
+	l.settle(time.Second)
+	if got := hooks.unopened(); len(got) != 1 {
+		t.Errorf("a disk that fails is told as %q", got)
+	}
+	l.sum.restore = nil
+	l.begin(checkpoint.Order{Generation: 3})
+	if r := l.Report(); !r.Restored || r.Broken != "" {
 		t.Errorf("the report is %+v", r)
 	}
 }

@@ -51,15 +51,15 @@ type homes struct {
 
 // survey looks at what was done since the last one, and gives or takes homes.
 func (h *homes) survey(now time.Duration) {
-	took := now - h.at
-	if len(h.s.loops) == 1 || len(h.s.e.executors()) > manyHomes || took < surveyEvery {
-		return
-	}
-	h.at = now
 	if r := h.s.e.roster.Load(); r != h.of { // other figures
 		h.leave()
 		h.of, h.was, h.plan = r, nil, trial{}
 	}
+	took := now - h.at
+	if len(h.s.loops) == 1 || len(h.of.execs) > manyHomes || took < surveyEvery {
+		return
+	}
+	h.at = now
 	stages, calls := h.count(took)
 	free, most := h.rested(took, now)
 	c := census{now: now, rate: calls / took.Seconds(), free: free, work: float64(len(h.s.loops)) - free, most: most, stages: len(stages)}

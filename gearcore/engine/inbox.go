@@ -50,6 +50,22 @@ func (in *inbox) pushRows(b *gearcore.Batch) {
 	in.weigh()
 }
 
+// pushAhead puts what is in l in front of all rows.
+func (in *inbox) pushAhead(l batches) {
+	if l.head == nil {
+		return
+	}
+	for b := l.head; b != nil; b = b.Next {
+		in.used++
+		in.usedBytes += b.Size
+	}
+	if l.tail.Next = in.rows.head; in.rows.head == nil {
+		in.rows.tail = l.tail
+	}
+	in.rows.head = l.head
+	in.weigh()
+}
+
 // weigh updates load.
 func (in *inbox) weigh() {
 	in.load.Store(math.Float32bits(max(float32(in.used)/float32(in.maxBatches), float32(in.usedBytes)/float32(in.maxBytes))))

@@ -8,8 +8,9 @@ import (
 
 // How an executor leaves. From Apply on it goes on as before, but that its sources are not asked any more, until it has
 // executed and handed over all it has, its tasks hold no unsettled tuple and nothing that its sources emitted is in flight.
-// Local senders have gone over to the new place of its tasks by then; what still comes is passed on to there. When that
-// takes too long, what its tasks hold fails, and what is left in the inbox is passed on as well.
+// A bolt whose tasks go to another worker lingers for a while even so, for what comes from workers that hear of the change
+// later (admit.go). Local senders have gone over to the new place of its tasks by then; what still comes is passed on to
+// there. When that takes too long, what its tasks hold fails, and what is left in the inbox is passed on as well.
 //
 //	running as ever --Apply--> leaves --nothing left, or time is over--> gone --tasks closed--> heirs are opened
 
@@ -76,7 +77,7 @@ func (x *executor) failExpiredSafely() {
 		func() {
 			defer func() {
 				if r := recover(); r != nil && x.calling != nil {
-					x.e.report(x.calling.id, asError(r))
+					x.e.report(x.calling.id, gearcore.Caught(r))
 					x.calling = nil
 				}
 			}()
@@ -118,7 +119,7 @@ func (x *executor) doneLocked() bool {
 	case x.role == roleSpout:
 		return x.pending.Len() == 0 && x.expiredAt == len(x.expired) && x.instantAt == len(x.instant) && !x.holding()
 	case x.role == roleBolt:
-		return x.cur == nil && x.taken == nil && x.in.rows.head == nil && !(x.keeps && x.kept.unsettled()) && !x.holding()
+		return x.cur == nil && x.taken == nil && x.in.rows.head == nil && !(x.keeps && x.kept.unsettled()) && !x.holding() && int64(x.now) >= x.lingers.Load()
 	}
 	return true
 }
@@ -188,15 +189,28 @@ func (x *executor) departLocked() {
 	if !x.counted {
 		e.countOpened(x) // it will not be
 	}
-	if e.disp.single() {
+	end := func() {
 		x.closeTasks()
+		x.unlink()
 		e.departed(x)
+	}
+	if e.disp.single() {
+		end()
 		return
 	}
-	e.closing.Go(func() {
-		x.closeTasks()
-		e.departed(x)
-	})
+	e.closing.Go(end)
+}
+
+// unlink lets go of all that x, which is gone, had to do with. Somebody may remember it for long (a report to its book, say), and would keep in memory
+// what came after it, and after that.
+func (x *executor) unlink() {
+	x.wired, x.fusedTo = nil, nil
+	for o := x.boxes; o != nil; o = o.next {
+		o.cut()
+	}
+	for _, o := range x.boxAt {
+		o.cut()
+	}
 }
 
 // rest returns the rows of b from row on as a batch of its own; b is done with when that is.
@@ -221,8 +235,7 @@ func (e *Engine) departed(x *executor) {
 	l := e.leavers[x]
 	delete(e.leavers, x)
 	for _, y := range e.heirs[x] {
-		if e.bars[y]--; e.bars[y] == 0 {
-			delete(e.bars, y)
+		if e.unbarLocked(y) {
 			free = append(free, y)
 		}
 	}
@@ -232,8 +245,7 @@ func (e *Engine) departed(x *executor) {
 	}
 	e.mu.Unlock()
 	for _, y := range free {
-		y.barred.Store(false)
-		y.tell(evStatus, nil)
+		y.unbarred()
 	}
 }
 

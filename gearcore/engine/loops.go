@@ -176,6 +176,7 @@ func (s *shell) next(l *loop) *executor {
 			return x
 		}
 		if l.park() {
+			l.current.Store(nil) // it may be gone for good before l runs anything again
 			began := l.now
 			l.restsAt.Store(max(int64(began), 1))
 			s.wait(l)

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"runtime/debug"
 	"time"
 
 	"github.com/gearstorm/gearstorm/ackers"
@@ -296,12 +295,4 @@ func (e *Engine) report(task gearcore.TaskID, err error) {
 	if e.cfg.Hooks != nil {
 		e.cfg.Hooks.Errored(task, err)
 	}
-}
-
-// asError turns a recovered value into the error that is reported.
-func asError(r any) error {
-	if err, ok := r.(*gearcore.MisuseError); ok {
-		return err
-	}
-	return &PanicError{Value: r, Stack: debug.Stack()}
 }

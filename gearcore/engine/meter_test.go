@@ -122,3 +122,49 @@ func TestHooksTellOfTheBoundOfTuplesInFlight(t *testing.T) {
 		t.Errorf("held for %v, blocked for %v; want about %v and nothing", h.held, h.blocked, n*pause)
 	}
 }
+
+// twice is a script that emits each value on a second stream, too.
+type twice struct{ *script }
+
+func (s *twice) Next(c *gearcore.Collector) error {
+	if err := s.script.Next(c); err != nil {
+		return err
+	}
+	c.Stream("other").Emit(s.values[s.at-1])
+	return nil
+}
+
+// perStream counts what was executed by stream.
+type perStream struct {
+	*errorsSeen
+	executed map[gearcore.StreamID]int
+}
+
+func (h *perStream) Executed(_ gearcore.TaskID, stream gearcore.StreamID, n int, _ time.Duration, _ int) {
+	h.executed[stream] += n
+}
+
+// A task that hears of one more stream of its source by the next version counts for each what is of it.
+func TestHooksOfATaskThatGetsAStream(t *testing.T) {
+	src, h := &script{values: []int64{1}}, &perStream{newErrorsSeen(), map[gearcore.StreamID]int{}}
+	top := newTopology(0)
+	out := top.add("src", dag.Spout, 1, 1, func(dag.Task) any { return &twice{src} })
+	out.Outputs = append(out.Outputs, dag.Output{Stream: "other", Fields: []string{"a"}})
+	top.add("sum", dag.Bolt, 1, 1, func(dag.Task) any { return &adder{} }, from("src", dag.Shuffle))
+	s := drive(t, top, func(c *Config) { c.Timing, c.Hooks = nil, h })
+	s.settle(time.Second)
+	next := nextPlan(t, s.plan(), func(g *dag.Graph) {
+		p := g.Processor("sum")
+		p.Inputs = append(p.Inputs, dag.Input{Source: "src", Stream: "other", Grouping: dag.Grouping{Kind: dag.Shuffle}})
+	})
+	if _, err := s.Apply(onward(s.Engine, next)); err != nil {
+		t.Fatal(err)
+	}
+	src.values = []int64{1, 2, 3, 4, 5}
+	s.settle(time.Second)
+	first, _ := next.Stream("src", "default")
+	other, _ := next.Stream("src", "other")
+	if h.executed[first] != 5 || h.executed[other] != 4 {
+		t.Errorf("executed %d of the first stream and %d of the other, want 5 and 4", h.executed[first], h.executed[other])
+	}
+}

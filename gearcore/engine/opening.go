@@ -48,12 +48,12 @@ func (x *executor) prepared() bool {
 			return false
 		}
 	}
-	if !x.counted && x.risen() {
-		x.counted = true
-		x.e.countOpened(x)
-	}
 	if x.timed != nil {
 		x.timed.enter() // an order may have come before
+	}
+	if !x.counted && x.risen() { // once it is restored it is not asked any more
+		x.counted = true
+		x.e.countOpened(x)
 	}
 	x.opened = x.timed == nil || x.timed.ready()
 	return x.opened
@@ -86,15 +86,16 @@ func (x *executor) up() bool {
 // takenBackWithin is how long a graph with a task that cannot be opened may take to be taken back.
 const takenBackWithin = time.Minute
 
-// OpenError is what Hooks.Errored gets when a task that came with another graph could not be opened.
+// OpenError is what Hooks.Errored gets when a task that came with another graph could not be opened, and when a task cannot take up its
+// state (gearcore.MisfitError).
 type OpenError struct{ Err error }
 
 func (e *OpenError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what Open said, or its panic.
+// Unwrap returns what Open said, or its panic, or what Restore said.
 func (e *OpenError) Unwrap() error { return e.Err }
 
-// Unopened says that the task could not be opened.
+// Unopened says that the task is of no use.
 func (e *OpenError) Unopened() bool { return true }
 
 // openFailed ends the engine because a task cannot be opened. One that came with another graph stops nothing else as long as that may be

@@ -86,6 +86,9 @@ func (o *outbox) lead() {
 	}
 }
 
+// cut lets go of the target.
+func (o *outbox) cut() { o.to, o.peer = nowhere{}, nil }
+
 // roomBack is told by the receiver, once for every arm.
 func (o *outbox) roomBack() {
 	o.armed.Store(false)

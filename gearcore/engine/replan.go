@@ -133,22 +133,19 @@ func prepareGroupings(plan *dag.Plan, id gearcore.TaskID, outs []output, context
 	return nil
 }
 
-func prepareSafely(r *route, ctx *gearcore.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = asError(p)
-		}
-		if err != nil {
-			err = fmt.Errorf("prepare custom grouping %s: %w", r.plan.Grouping.Name, err)
-		}
-	}()
-	return r.custom.Prepare(ctx, slices.Clone(r.tasks))
+func prepareSafely(r *route, ctx *gearcore.Context) error {
+	err := gearcore.Safely(func() error { return r.custom.Prepare(ctx, slices.Clone(r.tasks)) })
+	if err != nil {
+		return fmt.Errorf("prepare custom grouping %s: %w", r.plan.Grouping.Name, err)
+	}
+	return nil
 }
 
 // replan makes x send by the plan of its roster. Positions of outputs, which user code keeps, stay: a component whose outputs are
 // others is replaced.
 func (x *executor) replan() {
 	r := x.wired
+	x.mixed = x.mixed || len(r.plan.Graph.Processor(x.component).Inputs) > 1
 	for _, t := range x.tasks {
 		outs, ok := r.outs[t]
 		if !ok || len(outs) != len(t.sink.outs) {
@@ -214,5 +211,6 @@ func (x *executor) abandons(o *outbox) bool {
 	if o.bound {
 		x.ways--
 	}
+	o.cut() // scratch lists may still have o
 	return true
 }

@@ -27,7 +27,7 @@ type homeless struct {
 	dropped atomic.Uint64 // not tracked, and nobody took them
 
 	mu    sync.Mutex
-	of    *roster                                        // guarded by mu: whose routes picks are
+	of    *dag.Plan                                      // guarded by mu: whose routes picks are
 	picks map[*dag.Route]func(vals []gearcore.Value) int // guarded by mu
 }
 
@@ -119,8 +119,8 @@ func (o *output) heirOf(r *roster, gone gearcore.TaskID) (*route, gearcore.TaskI
 func (h *homeless) pick(e *Engine, r *roster, o *dag.Route, vals []gearcore.Value) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.of != r {
-		h.of, h.picks = r, map[*dag.Route]func([]gearcore.Value) int{}
+	if h.of != r.plan {
+		h.of, h.picks = r.plan, map[*dag.Route]func([]gearcore.Value) int{}
 	}
 	f := h.picks[o]
 	if f == nil {

@@ -61,3 +61,29 @@ func TestBirthWaitsForWhatComesUp(t *testing.T) {
 		})
 	}
 }
+
+// risingBolt is a bolt without a state for which nothing comes up.
+type risingBolt struct{ *bolt }
+
+func (risingBolt) Up() bool { return false }
+
+// TestRisingBehindAnOrder: a task without a state that waits for something to come up is prepared, and at work, when the order by which it begins was
+// there before it.
+func TestRisingBehindAnOrder(t *testing.T) {
+	top := pairOf(&script{}, &script{}, &adder{}, &adder{})
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1, Version: 1})
+	s.Obey(checkpoint.Order{Generation: 2, Version: 2})
+	s.settle(time.Second)
+	top.code["c"] = func(dag.Task) any { return risingBolt{&bolt{execute: passOn}} }
+	if _, err := s.Apply(onward(s.Engine, nextPlan(t, s.plan(), func(*dag.Graph) {}, "c"))); err != nil {
+		t.Fatal(err)
+	}
+	s.settle(time.Second)
+	if r := s.Report(); !r.Restored || r.Generation != 2 || r.Version != 2 {
+		t.Fatalf("the report is %+v", r)
+	}
+	if v := s.Staged(); v != 2 || !s.AtWork() {
+		t.Errorf("version %d is prepared, at work: %v", v, s.AtWork())
+	}
+}

@@ -100,6 +100,8 @@ func (c *timed) notRestored(err error) {
 	case checkpoint.Lost(err):
 		c.in.unreadable(c.generation, c.base)
 	case errors.Is(err, gearcore.ErrClosed), processLost(err): // it ends, or the error was reported
+	case misfit(err):
+		c.x.e.report(c.t.id, &OpenError{fmt.Errorf("component %s, task %d: %w", c.x.component, c.t.id, err)})
 	default:
 		c.x.e.report(c.t.id, err)
 	}
@@ -110,6 +112,12 @@ func (c *timed) notRestored(err error) {
 func processLost(err error) bool {
 	p, ok := errors.AsType[gearcore.LossError](err)
 	return ok && p.Lost()
+}
+
+// misfit says whether err is that the task can never take up what is in the checkpoint.
+func misfit(err error) bool {
+	_, ok := errors.AsType[*gearcore.MisfitError](err)
+	return ok
 }
 
 // ready says whether the task may do anything, beyond being opened.
@@ -132,7 +140,7 @@ func (c *timed) rollback(generation uint64) {
 	}
 	c.rollbackOutput()
 	c.t.paused, x.paused = false, 0
-	x.heard, c.alarmed = 0, false
+	x.heard, c.alarmAt, c.laterAt = 0, 0, 0
 	c.resetClock()
 }
 
@@ -272,7 +280,7 @@ func (c *timed) restoreNow(ctx context.Context, from, generation uint64, d dag.T
 			return err
 		}
 	}
-	err = restoreFrom(c.state, r)
+	err = gearcore.Safely(func() error { return c.state.Restore(r) })
 	if checkpoint.Lost(err) || errors.Is(err, gearcore.ErrClosed) || processLost(err) {
 		return err
 	}
@@ -283,15 +291,6 @@ func (c *timed) restoreNow(ctx context.Context, from, generation uint64, d dag.T
 		return fmt.Errorf("%w (a task said: %w)", damage, err)
 	}
 	return err
-}
-
-func restoreFrom(state gearcore.Checkpointed, r *gearcore.Recovery) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = asError(r)
-		}
-	}()
-	return state.Restore(r)
 }
 
 // partsOf returns what a component had in a checkpoint, in the order of its tasks then.

@@ -25,7 +25,7 @@ type roster struct {
 
 	next   *roster            // follows at a birth; nil: none is prepared
 	coming map[*executor]bool // of execs: they have a part in next only
-	leave  []*executor        // they are not in this one any more; set in a roster that was a next
+	leave  []*executor        // guarded by Engine.mu: of a roster that is a next: they are not in it any more
 	out    *leaving           // of them
 }
 

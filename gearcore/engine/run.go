@@ -2,8 +2,9 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // perform runs x once: what it was told, what was posted, then tuples or Next until the budget is used up. At most
@@ -39,7 +40,7 @@ func (x *executor) begin(l *loop, goroutine uint64, calls int, now time.Duration
 	if x.acks == nil {
 		x.acks = x.in.acks.takeAll()
 	}
-	if x.taken == nil {
+	if x.taken == nil && !x.barred.Load() { // else Admit may bring something that is to be in front
 		x.taken = x.in.rows.takeAll()
 	}
 	x.posted = len(x.posts) > 0
@@ -225,7 +226,7 @@ func (x *executor) heed() {
 		x.mu.Unlock()
 	}
 	if ev&evClock != 0 {
-		x.timed.alarmed = false
+		x.timed.rang()
 	}
 	if ev&evWaited != 0 {
 		x.waiting = false
@@ -245,20 +246,6 @@ func (x *executor) rotate() {
 	x.expired = x.pending.Rotate(x.expired)
 }
 
-// PanicError is what Hooks.Errored gets when user code panicked.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
-
-// Unwrap returns the panic's value if it is an error.
-func (p *PanicError) Unwrap() error {
-	err, _ := p.Value.(error)
-	return err
-}
-
 // caught is the one recover of a run. It blames the task whose code ran and fails its tuple; the run goes on behind
 // it, since every list was advanced before the call.
 func (x *executor) caught() {
@@ -268,7 +255,7 @@ func (x *executor) caught() {
 	r := recover()
 	switch {
 	case r != nil:
-		x.blame(asError(r))
+		x.blame(gearcore.Caught(r))
 	case x.away: // it was the code of the fused executor, which has been blamed
 		x.away, x.calling, x.executing = false, nil, false
 		x.leave()

@@ -32,7 +32,9 @@ func (c *timed) save(f gearcore.Frozen, k uint64, part gearcore.TaskPart) {
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
-			f.Drop()
+			if err := gearcore.Safely(func() error { f.Drop(); return nil }); err != nil {
+				e.report(part.Task, err)
+			}
 			return
 		}
 		err := errGoexit
@@ -43,21 +45,14 @@ func (c *timed) save(f gearcore.Frozen, k uint64, part gearcore.TaskPart) {
 			}
 			s.saved(generation, k, part)
 		}()
-		part.Part, err = saveSafely(ctx, f, s.cfg.Vault(k))
+		err = gearcore.Safely(func() (err error) {
+			part.Part, err = f.Save(ctx, s.cfg.Vault(k))
+			return err
+		})
 		if err == nil && len(part.Inline) > gearcore.MaxInline {
 			err = fmt.Errorf("%d bytes inline, %d are allowed", len(part.Inline), gearcore.MaxInline)
 		}
 	})
-}
-
-// saveSafely is f.Save with a panic as an error.
-func saveSafely(ctx context.Context, f gearcore.Frozen, to gearcore.Vault) (p gearcore.Part, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = asError(r)
-		}
-	}()
-	return f.Save(ctx, to)
 }
 
 // cancelSaves ends the writing of parts of checkpoints up to k, and forgets what has ended.

@@ -117,7 +117,7 @@ func (x *executor) followStatus() {
 func (x *executor) tellStatus(t *task, active bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			x.blame(asError(r))
+			x.blame(gearcore.Caught(r))
 		}
 	}()
 	x.calling = t

@@ -83,7 +83,8 @@ type timed struct {
 	toTell   bool          // a way may not have been told of out
 	scanAt   time.Duration // when ways may be looked at again
 	retellAt time.Duration // when all of them are told again, 0: not
-	alarmed  bool          // a timer is set for that
+	alarmAt  time.Duration // the earliest timer that is set for that, 0: none is
+	laterAt  time.Duration // the next one that is set, 0: none is known
 
 	generation uint64
 	channels   []channel // by sender

@@ -36,6 +36,24 @@ func (h *errorsSeen) unopened() (texts []string) {
 	return texts
 }
 
+// TestTaskThatCannotBeMade: a panic of what makes a task is an error of the change that brings it, and the graph before goes on.
+func TestTaskThatCannotBeMade(t *testing.T) {
+	a, before := &script{values: []int64{1}}, &adder{}
+	top := pairOf(a, &script{}, before, &adder{})
+	s := drive(t, top, nil)
+	s.begin(checkpoint.Order{Generation: 1, Version: 1})
+	s.settle(time.Second)
+	top.code["c"] = func(dag.Task) any { panic(errDatabase) }
+	if _, err := s.Apply(onward(s.Engine, nextPlan(t, s.plan(), func(*dag.Graph) {}, "c"))); !errors.Is(err, errDatabase) {
+		t.Errorf("error %v", err)
+	}
+	a.values = append(a.values, 2)
+	s.settle(time.Second)
+	if before.sum != 3 {
+		t.Errorf("the task before has a sum of %d, want 3", before.sum)
+	}
+}
+
 // TestOpenErrorInAChange rescales a bolt whose new tasks cannot be opened: the engine goes on, what is for them waits, and the next
 // graph has all of it.
 func TestOpenErrorInAChange(t *testing.T) {

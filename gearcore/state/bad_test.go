@@ -20,21 +20,30 @@ import (
 	"github.com/gearstorm/gearstorm/internal/testdisk"
 )
 
-// savedLarge is a checkpoint with n entries of 100 bytes.
-func savedLarge(t *testing.T, n int) (gearcore.Part, *memVault) {
+// savedLarge is a checkpoint with n entries of 100 bytes, as a Store in memory writes it, or as one on disk does.
+func savedLarge(t *testing.T, n int, onDisk bool) (gearcore.Part, *memVault) {
 	t.Helper()
 	s, v := large(t, Config{})
 	for i := range n {
 		v.Set(benchKey(i), text(i))
 	}
 	vault := newVault()
+	if onDisk {
+		return saveSorted(t, s, 1, vault), vault
+	}
 	p, _, _ := save(t, s, 1, vault)
 	return p, vault
 }
 
 // TestCorruptFilesAreNamed damages a file in every way: restoring fails with an error that names it, in memory and on disk.
 func TestCorruptFilesAreNamed(t *testing.T) {
-	part, vault := savedLarge(t, 3000)
+	for _, onDisk := range []bool{false, true} {
+		corruptFilesAreNamed(t, onDisk)
+	}
+}
+
+func corruptFilesAreNamed(t *testing.T, onDisk bool) {
+	part, vault := savedLarge(t, 3000, onDisk)
 	name := part.Files[0].Name
 	whole := vault.files[name]
 	damage := map[string]func(b []byte) []byte{
@@ -57,7 +66,7 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "c[1]") {
 				t.Errorf("%s: %v", what, err)
 			}
-			if what != "version" && !errors.Is(err, ErrCorrupt) {
+			if _, never := errors.AsType[*gearcore.MisfitError](err); never || what != "version" && !errors.Is(err, ErrCorrupt) {
 				t.Errorf("%s: %v is not ErrCorrupt", what, err)
 			}
 			vault.files[name] = whole
@@ -78,16 +87,25 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 		t.Errorf("missing: %v", err)
 	}
 	part.Files[0].Meta = "?"
-	if err := s.Restore(recovery(part, vault)); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), name) {
+	err := s.Restore(recovery(part, vault))
+	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), name) || !isForeign(err) {
 		t.Errorf("not of ours: %v", err)
 	}
-	if err := s.Restore(recovery(gearcore.Part{Inline: []byte("no state")}, vault)); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("an inline part of something else: %v", err)
+	for _, text := range []string{"no state", "no"} {
+		if err := s.Restore(recovery(gearcore.Part{Inline: []byte(text)}, vault)); !errors.Is(err, ErrCorrupt) || !isForeign(err) {
+			t.Errorf("an inline part of something else: %v", err)
+		}
 	}
 }
 
+// isForeign says whether err is that a component of another kind wrote what there is, so that trying again is of no use.
+func isForeign(err error) bool {
+	_, never := errors.AsType[*gearcore.MisfitError](err)
+	return never && strings.Contains(err.Error(), "written by a component of another kind")
+}
+
 func TestHandlesThatChanged(t *testing.T) {
-	part, vault := savedLarge(t, 1000)
+	part, vault := savedLarge(t, 1000, false)
 	for _, c := range []struct {
 		make func(s *Store)
 		want string
@@ -104,8 +122,9 @@ func TestHandlesThatChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.make(s)
-		if err := s.Restore(recovery(part, vault)); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v, want %q", err, c.want)
+		err = s.Restore(recovery(part, vault))
+		if _, never := errors.AsType[*gearcore.MisfitError](err); !never || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %q, which is for ever", err, c.want)
 		}
 	}
 	for _, forget := range []any{"large", []string{"large"}, []any{"other", "large"}} {
@@ -120,6 +139,46 @@ func TestHandlesThatChanged(t *testing.T) {
 	}
 	if _, err := New(Config{Forget: make([]string, maxTables+1)}); err == nil {
 		t.Error("too many are forgotten")
+	}
+}
+
+// TestForgottenIsGone: what was dropped is not back when a later program has a handle of that name again.
+func TestForgottenIsGone(t *testing.T) {
+	for where, cfg := range map[string]Config{"memory": {}, "disk": {Dir: t.TempDir(), Memory: 1000}} {
+		open := func(forget ...string) (*Store, *Value[string, string]) {
+			cfg.Forget = forget
+			s, v := large(t, cfg)
+			t.Cleanup(func() { s.Close() })
+			s.lim, s.chain.lim = small, small
+			return s, v
+		}
+		dropped := func(s *Store) *Value[string, string] {
+			return NewValue(s, "dropped", Strings[string](), Codec[string](Strings[string]()))
+		}
+		vault := newVault()
+		s, v := open()
+		d := dropped(s)
+		for i := range 100 {
+			v.Set(benchKey(i), text(i))
+			d.Set(benchKey(i), text(i))
+		}
+		part, _, _ := save(t, s, 1, vault)
+		s, v = open("dropped")
+		if err := s.Restore(recovery(part, vault)); err != nil {
+			t.Fatalf("%s: %v", where, err)
+		}
+		v.Delete(benchKey(7))
+		part, _, _ = save(t, s, 2, vault)
+		s, v = open()
+		d = dropped(s)
+		if err := s.Restore(recovery(part, vault)); err != nil {
+			t.Fatalf("%s: %v", where, err)
+		}
+		for i := range 100 {
+			if d.Has(benchKey(i)) || v.Has(benchKey(i)) == (i == 7) {
+				t.Fatalf("%s: entry %d: dropped %v, kept %v", where, i, d.Has(benchKey(i)), v.Has(benchKey(i)))
+			}
+		}
 	}
 }
 

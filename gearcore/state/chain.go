@@ -46,11 +46,12 @@ type saved struct {
 // Piece 1 is the one that entries belong to which the disk may have.
 func newChain(lim limits) *chain { return &chain{lim: lim, next: 2} }
 
-// capture returns what a checkpoint at this moment consists of.
-func (c *chain) capture() (files []use, pieces []*piece, era int) {
+// capture returns what a checkpoint at this moment consists of. bottom says that nothing older will ever be named beside the pieces: what a cold cycle
+// has written for a checkpoint whose Commit is still to come may be, and has what was deleted since.
+func (c *chain) capture() (files []use, pieces []*piece, bottom bool, era int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.files), slices.Clone(c.pieces), c.era
+	return slices.Clone(c.files), slices.Clone(c.pieces), len(c.files) == 0 && c.cold.since == 0, c.era
 }
 
 // add appends a piece. Pieces that have gathered, since no checkpoint counts, are merged before they take more than what they say about; where
@@ -84,12 +85,16 @@ func (c *chain) startOverLocked() {
 	c.next++
 }
 
+// maxSaved bounds the checkpoints of which it is remembered what was written while none of them counts. One at a time is under way, and few are
+// before of which nobody has heard yet.
+const maxSaved = 64
+
 // keep remembers what was written for an epoch.
 func (c *chain) keep(s saved) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.era == c.era {
-		c.saved = append(c.saved, s)
+		c.saved = append(c.saved[max(0, len(c.saved)-maxSaved+1):], s)
 	}
 }
 

@@ -3,7 +3,9 @@ package state
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 )
@@ -229,5 +231,71 @@ func TestDiskWithoutCheckpoints(t *testing.T) {
 		if s.Len() != want+round/6 {
 			t.Errorf("round %d: %d entries, want %d", round, s.Len(), want+round/6)
 		}
+	}
+}
+
+// TestDeletedBeforeACommitIsHeardOf: that a checkpoint counts is heard when the next one is frozen already. What was deleted in between stands in what a
+// cold cycle wrote for the first, and stays deleted.
+func TestDeletedBeforeACommitIsHeardOf(t *testing.T) {
+	open := func(cfg Config) (*Store, *Value[string, string]) {
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends := WithTTL(TTL{After: time.Hour}) // so there is a cycle all the time
+		return s, NewValue(s, "v", Strings[string](), Codec[string](Strings[string]()), ends)
+	}
+	s, v := open(Config{Dir: t.TempDir(), Memory: 100_000})
+	defer s.Close()
+	s.lim, s.chain.lim = small, small
+	const n, more = 1500, 50
+	for i := range n {
+		v.Set(benchKey(i), "x")
+		if err := s.Trim(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range more {
+		v.Set(benchKey(n+i), "x")
+	}
+	vault := newVault()
+	save(t, s, 1, vault)
+	for i := 0; i < n; i += 2 {
+		v.Delete(benchKey(i))
+	}
+	save(t, s, 2, vault)
+	s.Commit(1)
+	s.Commit(2)
+	if based := slices.ContainsFunc(s.chain.files, func(u use) bool { return u.base }); !based || len(s.chain.pieces) > 0 {
+		t.Fatalf("a cycle has written something: %v, and %d pieces wait", based, len(s.chain.pieces))
+	}
+	part, _, _ := save(t, s, 3, vault)
+	again, w := open(Config{})
+	if err := again.Restore(recovery(part, vault)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n + more {
+		if want := i >= n || i%2 == 1; w.Has(benchKey(i)) != want {
+			t.Fatalf("entry %d is there: %v", i, !want)
+		}
+	}
+}
+
+// Checkpoints that come to nothing for long leave nothing behind, and the next one that counts is built on as any other.
+func TestCheckpointsThatNeverCount(t *testing.T) {
+	s, v := large(t, Config{})
+	defer s.Close()
+	vault := newVault()
+	const n = 200
+	for epoch := range uint64(n) {
+		v.Set(benchKey(int(epoch)), text(1))
+		save(t, s, epoch+1, vault)
+	}
+	if got := len(s.chain.saved); got > maxSaved {
+		t.Errorf("of %d checkpoints it is remembered what was written", got)
+	}
+	s.Commit(n)
+	if len(s.chain.saved) != 0 {
+		t.Errorf("%d checkpoints are remembered after one that counts", len(s.chain.saved))
 	}
 }

@@ -29,12 +29,9 @@ func (t *table[K, V]) load(k K, h uint64) (i uint32, ok bool) {
 
 // onDisk calls f with what pebble has of k, and says whether it has anything.
 func (t *table[K, V]) onDisk(k K, f func(val []byte)) bool {
-	d := t.store.disk
 	t.store.healthy()
 	t.scratch = t.diskKey(t.scratch[:0], &k)
-	d.reading.Store(true)
-	val, closer, err := d.db.Get(t.scratch)
-	d.reading.Store(false)
+	val, closer, err := t.store.disk.db.Get(t.scratch)
 	if err == pebble.ErrNotFound {
 		return false
 	}
@@ -106,7 +103,6 @@ func (t *table[K, V]) decode(e *entry[K, V], val []byte) error {
 // scan calls f with the entries in pebble whose keys there begin with prefix.
 func (s *Store) scan(prefix []byte, f func(key, val []byte) bool) {
 	s.healthy()
-	d := s.disk
 	end := append([]byte(nil), prefix...)
 	for i := len(end) - 1; ; i-- {
 		if end[i]++; end[i] != 0 || i == 0 {
@@ -114,22 +110,15 @@ func (s *Store) scan(prefix []byte, f func(key, val []byte) bool) {
 			break
 		}
 	}
-	d.reading.Store(true)
-	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
+	it, err := s.disk.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
 	if err != nil {
-		d.reading.Store(false)
 		s.fail(err)
 	}
-	more := it.First()
-	for more {
-		d.reading.Store(false)
+	for more := it.First(); more; more = it.Next() {
 		if !f(it.Key(), it.Value()) {
 			break
 		}
-		d.reading.Store(true)
-		more = it.Next()
 	}
-	d.reading.Store(false)
 	err = it.Error()
 	if closed := it.Close(); err == nil {
 		err = closed

@@ -108,13 +108,7 @@ func (j *turnJob) read(ctx context.Context, it *pebble.Iterator, t *turned) *pie
 		if binary.LittleEndian.Uint32(val) >= j.since {
 			continue
 		}
-		rec = append(rec[:0], make([]byte, recordHead)...)
-		rec = append(append(rec, key[diskHead:]...), val[5:]...)
-		binary.LittleEndian.PutUint32(rec, uint32(len(rec)-4))
-		binary.LittleEndian.PutUint16(rec[4:], binary.BigEndian.Uint16(key[2:]))
-		binary.LittleEndian.PutUint16(rec[6:], binary.BigEndian.Uint16(key))
-		rec[8] = val[4]
-		binary.LittleEndian.PutUint16(rec[9:], uint16(len(key)-diskHead))
+		rec = appendDiskRecord(rec[:0], key, val[4], val[5:])
 		if now := j.nows[recTable(rec)]; now > 0 && len(t.expired) < maxExpired {
 			if at, _ := recRest(rec); at != 0 && at <= now {
 				t.expired = append(t.expired, slices.Clone(key))

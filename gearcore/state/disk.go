@@ -1,11 +1,13 @@
 package state
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,7 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/objstorage"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -30,18 +32,19 @@ type disk struct {
 	dir   string
 	lock  *os.File // held while the directory is in use
 	opts  *pebble.Options
+	form  sstable.WriterOptions // of sorted files that are made outside of pebble
 	cache *pebble.Cache
 	files int
 	users atomic.Int32 // the Store, and what is frozen
 
-	mu      sync.Mutex
-	err     error
-	failed  chan struct{} // closed with err
-	reading atomic.Bool   // the executor is inside pebble
+	mu     sync.Mutex
+	err    error
+	failed chan struct{} // closed with err
 }
 
 const (
-	diskHead = 4 // bytes of a key before the entry's own: table and group
+	diskHead  = 4 // bytes of a key before the entry's own: table and group
+	diskValue = 5 // bytes of a value before what a record has behind its key: piece and flags
 	// diskBlock is what is read for an entry, and unpacked in the last level, which has nine tenths of all there is; what is above it is soon
 	// written again and not worth packing (docs/performance.md has what else was tried).
 	diskBlock = 4 << 10
@@ -60,7 +63,7 @@ func openDiskIn(fs vfs.FS, dir string) (*disk, error) {
 	d.opts = &pebble.Options{
 		FS: scratch{fs}, Cache: d.cache, DisableWAL: true, MemTableSize: 1 << 20, MaxOpenFiles: 256,
 		FormatMajorVersion: pebble.FormatNewest, Logger: diskLog{d}, L0CompactionThreshold: 8, L0StopWritesThreshold: 1 << 20,
-		EventListener: &pebble.EventListener{BackgroundError: d.fail},
+		EventListener: &pebble.EventListener{BackgroundError: d.fail, DataCorruption: func(i pebble.DataCorruptionInfo) { d.fail(i.Details) }},
 	}
 	for i := range d.opts.Levels {
 		d.opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -70,13 +73,14 @@ func openDiskIn(fs vfs.FS, dir string) (*disk, error) {
 	last := &d.opts.Levels[len(d.opts.Levels)-1]
 	last.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	d.opts.EnsureDefaults()
+	d.form = d.opts.MakeWriterOptions(0, d.opts.FormatMajorVersion.MaxTableFormat())
 	err = d.run(func() (err error) {
 		d.db, err = pebble.Open(filepath.Join(own, "db"), d.opts)
 		return err
 	})
 	if err != nil {
 		blocks.leave()
-		return nil, errors.Join(err, os.RemoveAll(own), lock.Close())
+		return nil, errors.Join(err, removeScratch(own), lock.Close())
 	}
 	return d, nil
 }
@@ -108,13 +112,10 @@ type diskLog struct{ d *disk }
 func (diskLog) Infof(string, ...any)  {}
 func (diskLog) Errorf(string, ...any) {}
 
-// Fatalf must not return. On the executor it is a panic like that of every failure; pebble's own goroutines, and those of run, just end.
+// Fatalf must not return. It is for who writes, pebble's own goroutines and those of run, which just end; a panic there would be the end of the process.
+// Who reads gets an error.
 func (l diskLog) Fatalf(format string, args ...any) {
-	err := fmt.Errorf("pebble: "+format, args...)
-	l.d.fail(err)
-	if l.d.reading.Load() {
-		panic(&Failure{err})
-	}
+	l.d.fail(fmt.Errorf("pebble: "+format, args...))
 	runtime.Goexit()
 }
 
@@ -167,7 +168,12 @@ func (d *disk) build(p *piece, path string, seq func(i int) uint32) (err error) 
 	if err != nil {
 		return err
 	}
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), d.opts.MakeWriterOptions(0, d.db.TableFormat()))
+	return writeSorted(&fileWritable{f, bufio.NewWriterSize(f, fileBuffer)}, d.form, p, seq)
+}
+
+// writeSorted writes the records of p as a sorted file.
+func writeSorted(to objstorage.Writable, form sstable.WriterOptions, p *piece, seq func(i int) uint32) (err error) {
+	w := sstable.NewWriter(to, form)
 	defer func() { err = errors.Join(err, w.Close()) }()
 	var key, val []byte
 	for _, o := range p.sorted() {
@@ -186,6 +192,23 @@ func (d *disk) build(p *piece, path string, seq func(i int) uint32) (err error) 
 	}
 	return nil
 }
+
+// fileWritable writes a file that needs not be synced.
+type fileWritable struct {
+	vfs.File
+	buf *bufio.Writer
+}
+
+// fileBuffer is what is written to a file at once.
+const fileBuffer = 128 << 10
+
+func (f *fileWritable) Write(p []byte) error {
+	_, err := f.buf.Write(p)
+	return err
+}
+
+func (f *fileWritable) Finish() error { return errors.Join(f.buf.Flush(), f.Close()) }
+func (f *fileWritable) Abort()        { f.Close() }
 
 // name is one for a file that will be taken in.
 func (d *disk) name() string {
@@ -221,6 +244,19 @@ func appendDiskKey(buf []byte, table, group uint16, key []byte) []byte {
 	return append(buf, key...)
 }
 
+// appendDiskRecord appends the record of what has that key in pebble: its flags, and what is behind its key.
+func appendDiskRecord(buf, key []byte, flags byte, rest []byte) []byte {
+	rec := append(buf, make([]byte, recordHead)...)
+	rec = append(append(rec, key[diskHead:]...), rest...)
+	head := rec[len(buf):]
+	binary.LittleEndian.PutUint32(head, uint32(len(head)-4))
+	binary.LittleEndian.PutUint16(head[4:], binary.BigEndian.Uint16(key[2:]))
+	binary.LittleEndian.PutUint16(head[6:], binary.BigEndian.Uint16(key))
+	head[8] = flags
+	binary.LittleEndian.PutUint16(head[9:], uint16(len(key)-diskHead))
+	return rec
+}
+
 // size is about what is in it.
 func (d *disk) size() int64 {
 	n, err := d.db.EstimateDiskUsage([]byte{0}, bytes.Repeat([]byte{0xff}, 8))
@@ -236,10 +272,22 @@ func (d *disk) release() error {
 		return nil
 	}
 	defer blocks.leave()
-	if d.error() != nil { // closing may never come to an end then
+	var err error
+	if d.error() == nil {
+		err = d.run(d.db.Close)
+	} else { // closing may never come to an end then
 		go d.db.Close()
-		return errors.Join(os.RemoveAll(d.dir), d.lock.Close())
+		d.empty()
 	}
-	err := d.run(d.db.Close)
-	return errors.Join(err, os.RemoveAll(d.dir), d.lock.Close())
+	return errors.Join(err, removeScratch(d.dir), d.lock.Close())
+}
+
+// empty gives back the space of files that a failed pebble may keep open for ever: the next disk needs it, and removing them does not.
+func (d *disk) empty() {
+	filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			os.Truncate(path, 0)
+		}
+		return nil
+	})
 }

@@ -22,6 +22,8 @@
 // segments hold much that is dead, a cycle begins: with each Freeze some of what has not changed is written
 // again, no more than a few times what has, and when all was, what is older than the cycle is named no more.
 //
+// The segments of a Store on disk are files that pebble takes in as they are, so a state larger than memory is restored as fast as files are copied.
+//
 // # Failures
 //
 // A disk that fails below pebble makes the operation panic with a *Failure, since no answer would be right; the engine turns it into

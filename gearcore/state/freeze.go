@@ -8,6 +8,8 @@ import (
 	"io"
 	"math"
 
+	"github.com/cockroachdb/pebble/v2/sstable"
+
 	"github.com/gearstorm/gearstorm/gearcore"
 )
 
@@ -25,7 +27,9 @@ type frozen struct {
 	chain  *chain
 	files  []use
 	pieces []*piece
+	bottom bool // deletions need not be remembered
 	header segmentHeader
+	form   *sstable.WriterOptions // of sorted segments; nil: of blocks
 	count  int
 	job    *turnJob
 	era    int
@@ -50,9 +54,9 @@ func (s *Store) Freeze(epoch uint64) (_ gearcore.Frozen, err error) {
 	}
 	f := &frozen{store: s.cfg.Name, epoch: epoch, chain: s.chain, count: s.Len()}
 	if s.disk != nil {
-		f.job = s.coldTurn(changed)
+		f.job, f.form = s.coldTurn(changed), &s.disk.form
 	}
-	f.files, f.pieces, f.era = s.chain.capture()
+	f.files, f.pieces, f.bottom, f.era = s.chain.capture()
 	f.header = segmentHeader{First: s.first, Last: s.last}
 	for _, t := range s.tables {
 		f.header.Tables = append(f.header.Tables, t.describe())
@@ -86,6 +90,33 @@ func (s *Store) cut(turn bool) (bytes int64, err error) {
 		return 0, fmt.Errorf("state of %s: %w", s.cfg.Name, err)
 	}
 	return p.bytes, nil
+}
+
+// startOver has the next checkpoint name no segment of before: those have what Config.Forget drops, and would give it to a program that registers such a
+// handle again.
+func (s *Store) startOver() {
+	c := s.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.disk != nil {
+		c.startOverLocked()
+		return
+	}
+	c.files, c.pieces = nil, nil
+	for _, t := range s.tables {
+		t.renew()
+	}
+}
+
+// renew makes all entries such that no piece has a record of.
+func (t *table[K, V]) renew() {
+	for i := range t.end {
+		if e := t.at(i); e.flags&live != 0 {
+			e.seq = 0
+			e.flags |= dirty
+			t.dirts = append(t.dirts, i)
+		}
+	}
 }
 
 func (s *Store) liveBytes() int64 {
@@ -133,7 +164,7 @@ func (f *frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, er
 	part := gearcore.Part{Note: fmt.Sprintf("%d entries", f.count)}
 	done := saved{epoch: f.epoch, era: f.era}
 	if len(f.pieces) > 0 {
-		m := merge(f.pieces, len(f.files) == 0)
+		m := merge(f.pieces, f.bottom)
 		done.first, done.last = f.pieces[0].first, f.pieces[len(f.pieces)-1].seq
 		f.header.Seq = done.last
 		var err error
@@ -191,6 +222,9 @@ func (f *frozen) write(ctx context.Context, to gearcore.Vault, m *merged) (inlin
 
 // segments writes the records into files.
 func (f *frozen) segments(ctx context.Context, to gearcore.Vault, m *merged) (files []use, err error) {
+	if f.form != nil {
+		return f.sortedSegments(ctx, to, m)
+	}
 	w := newSegmentWriter(f.header, f.chain.lim.segment, m.each())
 	for w.more() {
 		first := w.first
@@ -201,10 +235,15 @@ func (f *frozen) segments(ctx context.Context, to gearcore.Vault, m *merged) (fi
 		if !w.done {
 			return nil, fmt.Errorf("the checkpoint store took only a part of a file, %s", file.Name)
 		}
-		file.First, file.Last = first, w.last
-		u := use{file: file, seq: f.header.Seq, live: file.Bytes}
-		u.file.Meta = u.meta()
-		files = append(files, u)
+		files = append(files, f.use(file, first, w.last))
 	}
 	return files, nil
+}
+
+// use is a segment that was just written, of these groups.
+func (f *frozen) use(file gearcore.File, first, last uint16) use {
+	file.First, file.Last = first, last
+	u := use{file: file, seq: f.header.Seq, live: file.Bytes}
+	u.file.Meta = u.meta()
+	return u
 }

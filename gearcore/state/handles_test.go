@@ -3,7 +3,10 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +70,7 @@ func TestLookup(t *testing.T) {
 	q := NewTimers(s, "timers", text)
 	k := NewValue(s, "keys", Keys(), Bytes())
 	v.Set(-5, pane{Count: 3, Tags: []string{"x"}})
-	l.Append("a", gearcore.Long(1), gearcore.Str("two"), gearcore.List([]gearcore.Value{gearcore.Null()}))
+	l.Append("a", gearcore.Long(1), gearcore.Str("<two> & more"), gearcore.List([]gearcore.Value{gearcore.Null()}))
 	m.Set("a", "x", 1)
 	m.Set("a", "y", 2)
 	q.Set("a", 20)
@@ -77,7 +80,7 @@ func TestLookup(t *testing.T) {
 	k.Set(one, []byte("b"))
 	k.Set(two, []byte("c"))
 	for _, c := range []struct{ handle, key, want string }{
-		{"value", "-5", `{"Count":3,"Tags":["x"]}`}, {"value", "6", ""}, {"list", "a", `[1,"two",[null]]`}, {"list", "b", ""},
+		{"value", "-5", `{"Count":3,"Tags":["x"]}`}, {"value", "6", ""}, {"list", "a", `[1,"<two> & more",[null]]`}, {"list", "b", ""},
 		{"map", "a", `{"x":1,"y":2}`}, {"map", "b", ""}, {"timers", "a", "[10,20]"}, {"timers", "b", ""},
 		{"keys", "a", `"b"`}, {"keys", `["a",2,true]`, `"c"`}, {"keys", "b", ""},
 	} {
@@ -135,6 +138,30 @@ func TestInspect(t *testing.T) {
 	}
 	if now += 600; v.Has("a") {
 		t.Error("being looked at has prolonged the life of an entry")
+	}
+}
+
+// TestNumbersThatJSONHasNot are shown as texts, wherever they are.
+func TestNumbersThatJSONHasNot(t *testing.T) {
+	s, _ := New(Config{Name: "c[0]"})
+	text, vals := Strings[string](), Values()
+	v, m := NewValue(s, "v", text, vals), NewMap(s, "m", text, Codec[string](text), vals)
+	f, l := NewValue(s, "f", text, Codec[float64](Floats[float64]())), NewList(s, "l", text, Codec[float64](Floats[float64]()))
+	odd := []gearcore.Value{gearcore.Double(math.NaN()), gearcore.Double(math.Inf(1)), gearcore.Float(float32(math.Inf(-1))), gearcore.Float(0.1), gearcore.Double(0.1)}
+	v.Set("a", gearcore.List([]gearcore.Value{gearcore.Map([]gearcore.Pair{{Key: gearcore.Str("x"), Val: gearcore.List(odd)}})}))
+	m.Set("a", "k", odd[0])
+	f.Set("a", math.Inf(-1))
+	l.Append("a", 1.5)
+	l.Append("a", math.NaN())
+	for name, want := range map[string]string{
+		"v": `[{"x":["NaN","Infinity","-Infinity",0.1,0.1]}]`, "m": `{"k":"NaN"}`, "f": `"-Infinity"`, "l": `[1.5,"NaN"]`,
+	} {
+		if got, found, err := s.Lookup(name, "a"); err != nil || !found || string(got) != want {
+			t.Errorf("%s: %s, %v, %v, want %s", name, got, found, err, want)
+		}
+	}
+	if found, err := s.Inspect(gearcore.StateQuery{Key: "a", HasKey: true}); err != nil || len(found) != 4 {
+		t.Errorf("%d of 4 states are shown, %v", len(found), err)
 	}
 }
 
@@ -254,6 +281,65 @@ func TestTTL(t *testing.T) {
 	}
 }
 
+// TestListGoesOnBehindWhatExpired: a list whose front was dropped lives longer than its elements, and what is put there then is in it.
+func TestListGoesOnBehindWhatExpired(t *testing.T) {
+	now := int64(1_000_000)
+	s, err := New(Config{Name: "c", Now: func() int64 { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := NewList(s, "list", Strings[string](), Codec[int64](Ints[int64]()), WithTTL(TTL{After: time.Minute}))
+	l.Append("a", 1, 2, 3)
+	now += 40_000
+	l.DropFirst("a", 1)
+	now += 40_000
+	l.Append("a", 4)
+	l.Append("a", 5)
+	var got []int64
+	l.Each("a", func(_ int, x int64) bool {
+		got = append(got, x)
+		return true
+	})
+	if want := []int64{4, 5}; !slices.Equal(got, want) {
+		t.Errorf("the list is %v, want %v", got, want)
+	}
+	if x, ok := l.Get("a", l.Len("a")-1); x != 5 || !ok {
+		t.Errorf("its last element is %d, %v", x, ok)
+	}
+}
+
+// TestListWithoutWhatExpired: the first element of a list with a TTL is the first that is there, for everything that counts elements.
+func TestListWithoutWhatExpired(t *testing.T) {
+	now := int64(1_000_000)
+	s, err := New(Config{Name: "c", Now: func() int64 { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := NewList(s, "list", Strings[string](), Codec[int64](Ints[int64]()), WithTTL(TTL{After: time.Minute}))
+	for x := range int64(listChunk) {
+		l.Append("a", x)
+	}
+	now += 40_000
+	l.Append("a", 17, 18, 19)
+	now += 40_000
+	if x, ok := l.Get("a", 0); l.Len("a") != 3 || x != 17 || !ok {
+		t.Errorf("it has %d elements, the first is %d, %v", l.Len("a"), x, ok)
+	}
+	l.DropFirst("a", 1)
+	got := map[int]int64{}
+	l.Each("a", func(i int, x int64) bool {
+		got[i] = x
+		return true
+	})
+	if want := map[int]int64{0: 18, 1: 19}; !maps.Equal(got, want) {
+		t.Errorf("without its first element the list is %v, want %v", got, want)
+	}
+	l.Delete("a")
+	if l.Len("a") != 0 || s.Len() != 0 {
+		t.Errorf("it has %d elements and the store %d entries after all", l.Len("a"), s.Len())
+	}
+}
+
 // TestTTLBeforeEventTime: what is written before the first watermark lives from that on, in memory, on disk and behind a restore.
 func TestTTLBeforeEventTime(t *testing.T) {
 	const w = 1_700_000_000_000
@@ -345,5 +431,49 @@ func TestTimersThatMove(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { q.Due(7, nil) }); n > 0 {
 		t.Errorf("nothing due allocates %v times", n)
+	}
+}
+
+// TestKeysAsPeopleWriteThem: a text of digits and numbers of all kinds are found as they are written, whichever the key is.
+func TestKeysAsPeopleWriteThem(t *testing.T) {
+	s, err := New(Config{Name: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := NewValue(s, "v", Keys(), Values())
+	m := NewMap(s, "m", Keys(), Codec[Key](Keys()), Values())
+	set := func(what string, vals ...gearcore.Value) {
+		k, err := KeyOf(vals...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Set(k, gearcore.Str(what))
+		m.Set(k, k, gearcore.Str(what))
+	}
+	set("a text of digits", gearcore.Str("123"))
+	set("a text", gearcore.Str("infinity"))
+	set("of an int32", gearcore.Int(7))
+	set("of an int", gearcore.Long(-8))
+	set("of an int16", gearcore.Short(9))
+	set("a fraction", gearcore.Double(1.5))
+	set("two of a kind", gearcore.Int(17), gearcore.Str("18"), gearcore.Int(19))
+	set("a number", gearcore.Long(5))
+	set("its digits", gearcore.Str("5"))
+	for text, want := range map[string]string{
+		"123": "a text of digits", "infinity": "a text", "7": "of an int32", "-8": "of an int", "9": "of an int16", "1.5": "a fraction",
+		`[17, "18", 19]`: "two of a kind", "5": "a number", `["5"]`: "its digits", "77": "", `["77"]`: "", "18": "",
+	} {
+		got, found, err := s.Lookup("v", text)
+		if err != nil || found != (want != "") || found && string(got) != fmt.Sprintf("%q", want) {
+			t.Errorf("%s: %s, %v, %v, want %q", text, got, found, err, want)
+		}
+		if got, found, err := s.Lookup("m", text); err != nil || found != (want != "") || found && !strings.Contains(string(got), want) {
+			t.Errorf("%s in a map: %s, %v, %v, want %q", text, got, found, err, want)
+		}
+	}
+	for _, text := range []string{"[", `[1e999]`} {
+		if _, _, err := s.Lookup("v", text); err == nil || !strings.Contains(err.Error(), "parse key") {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

@@ -2,8 +2,6 @@ package state
 
 import (
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/codec"
@@ -37,39 +35,6 @@ func Keys() KeyCodec[Key] { return keys{} }
 type keys struct{ texts[Key] }
 
 func (keys) Group(k *Key, mode gearcore.HashMode) int { return GroupOf(mode, k.Values()...) }
-
-func (keys) Parse(text string) (Key, error) {
-	if !strings.HasPrefix(text, "[") {
-		return KeyOf(parseValue(text))
-	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var list []any
-	if err := dec.Decode(&list); err != nil {
-		return "", fmt.Errorf("parse key %s: %w", text, err)
-	}
-	vals := make([]gearcore.Value, 0, len(list))
-	for _, e := range list {
-		if n, ok := e.(json.Number); ok {
-			vals = append(vals, parseValue(n.String()))
-			continue
-		}
-		v, err := gearcore.FromAny(e)
-		if err != nil {
-			return "", fmt.Errorf("parse key %s: %w", text, err)
-		}
-		vals = append(vals, v)
-	}
-	return KeyOf(vals...)
-}
-
-// parseValue takes whole numbers for numbers and everything else for texts.
-func parseValue(text string) gearcore.Value {
-	if n, err := Ints[int64]().Parse(text); err == nil {
-		return gearcore.Long(n)
-	}
-	return gearcore.Str(text)
-}
 
 // Pair is a key with something below it: an entry of a Map, a window of a key. It belongs to the group of Key.
 type Pair[K, S comparable] struct {
@@ -152,6 +117,15 @@ func (p pairs[K, S]) Own(v Pair[K, S]) Pair[K, S] {
 func (p pairs[K, S]) Parse(text string) (Pair[K, S], error) {
 	k, err := p.key.Parse(text)
 	return Pair[K, S]{Key: k}, err
+}
+
+// ParseAll makes keys without anything below them.
+func (p pairs[K, S]) ParseAll(text string) (all []Pair[K, S], err error) {
+	above, err := parseAll(p.key, text)
+	for _, k := range above {
+		all = append(all, Pair[K, S]{Key: k})
+	}
+	return all, err
 }
 
 // KeyFunc is the codec of a key that is written by c, belongs to the group that group says, and is parsed by parse (nil: as JSON).

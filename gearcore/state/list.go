@@ -1,11 +1,15 @@
 package state
 
-import "github.com/gearstorm/gearstorm/gearcore/codec"
+import (
+	"math"
+
+	"github.com/gearstorm/gearstorm/gearcore/codec"
+)
 
 // listChunk is how many elements of a list are kept, and written in checkpoints, together.
 const listChunk = 16
 
-// List is a handle of a list by key, which grows at its end and shrinks at both. A checkpoint costs the chunks that changed.
+// List is a handle of a list by key, which grows at its end and shrinks at its front. A checkpoint costs the chunks that changed.
 type List[K comparable, V any] struct {
 	spans  *table[K, listSpan]
 	chunks *table[Pair[K, uint64], []V]
@@ -28,18 +32,56 @@ func NewList[K comparable, V any](s *Store, name string, keys KeyCodec[K], vals 
 func (l *List[K, V]) Append(k K, x ...V) {
 	e, _ := l.spans.ensure(k)
 	for i := range x {
-		c, fresh := l.chunks.ensure(Pair[K, uint64]{k, e.val.End / listChunk})
-		if fresh {
-			c.val = make([]V, 0, listChunk)
-		}
+		c := l.room(k, &e.val)
 		c.val = append(c.val, x[i])
 		e.val.End++
 	}
 }
 
+// room returns the chunk for what comes next. Chunks end by themselves (WithTTL): where one has, with fewer elements than go into it, the list goes on
+// with the next; where one has outlived its list it is begun anew.
+func (l *List[K, V]) room(k K, s *listSpan) *entry[Pair[K, uint64], []V] {
+	at := Pair[K, uint64]{k, s.End / listChunk}
+	c, fresh := l.chunks.ensure(at)
+	if fresh && s.End%listChunk > 0 {
+		l.chunks.delete(at)
+		at.Sub++
+		s.End = at.Sub * listChunk
+		c, _ = l.chunks.ensure(at)
+	}
+	if s.End%listChunk == 0 {
+		c.val = make([]V, 0, listChunk)
+	}
+	return c
+}
+
+// find is find of spans. It has the list of k begin with the first element that is there, since chunks end by themselves (WithTTL), the oldest first.
+// That is found anew after a restore, and not written.
+func (l *List[K, V]) find(k K) (*entry[K, listSpan], uint32) {
+	e, i := l.spans.find(k)
+	if e == nil || l.chunks.ttl.After == 0 {
+		return e, i
+	}
+	l.chunks.store.Peek(func() {
+		for s := &e.val; s.First < s.End && l.from(k, s.First) == nil; {
+			s.First = min(s.First-s.First%listChunk+listChunk, s.End)
+		}
+	})
+	return e, i
+}
+
+// from returns the elements of k from at on that are in its chunk, nil if that has expired.
+func (l *List[K, V]) from(k K, at uint64) []V {
+	c, _ := l.chunks.find(Pair[K, uint64]{k, at / listChunk})
+	if c == nil || at%listChunk >= uint64(len(c.val)) {
+		return nil
+	}
+	return c.val[at%listChunk:]
+}
+
 // Len is how many elements k has.
 func (l *List[K, V]) Len(k K) int {
-	if e, _ := l.spans.find(k); e != nil {
+	if e, _ := l.find(k); e != nil {
 		return int(e.val.End - e.val.First)
 	}
 	return 0
@@ -48,33 +90,31 @@ func (l *List[K, V]) Len(k K) int {
 // Get returns element i of k, 0 being the first.
 func (l *List[K, V]) Get(k K, i int) (V, bool) {
 	var none V
-	e, _ := l.spans.find(k)
+	e, _ := l.find(k)
 	if e == nil || i < 0 || uint64(i) >= e.val.End-e.val.First {
 		return none, false
 	}
-	at := e.val.First + uint64(i)
-	c, _ := l.chunks.find(Pair[K, uint64]{k, at / listChunk})
-	if c == nil || at%listChunk >= uint64(len(c.val)) {
-		return none, false
+	if vals := l.from(k, e.val.First+uint64(i)); vals != nil {
+		return vals[0], true
 	}
-	return c.val[at%listChunk], true
+	return none, false
 }
 
 // Each calls f with the elements of k in order until f returns false. f must not change k.
 func (l *List[K, V]) Each(k K, f func(i int, x V) bool) {
-	e, _ := l.spans.find(k)
+	e, _ := l.find(k)
 	if e == nil {
 		return
 	}
 	first, end := e.val.First, e.val.End
 	for at := first; at < end; {
-		c, _ := l.chunks.find(Pair[K, uint64]{k, at / listChunk})
-		if c == nil { // it has expired
+		vals := l.from(k, at)
+		if vals == nil { // it has expired
 			at += listChunk - at%listChunk
 			continue
 		}
-		for j := at % listChunk; j < uint64(len(c.val)) && at < end; j++ {
-			if !f(int(at-first), c.val[j]) {
+		for _, x := range vals[:min(uint64(len(vals)), end-at)] {
+			if !f(int(at-first), x) {
 				return
 			}
 			at++
@@ -84,7 +124,7 @@ func (l *List[K, V]) Each(k K, f func(i int, x V) bool) {
 
 // DropFirst removes the first n elements of k, or all if there are no more than that.
 func (l *List[K, V]) DropFirst(k K, n int) {
-	e, i := l.spans.find(k)
+	e, i := l.find(k)
 	if e == nil || n <= 0 {
 		return
 	}
@@ -103,7 +143,7 @@ func (l *List[K, V]) DropFirst(k K, n int) {
 }
 
 // Delete removes k's list.
-func (l *List[K, V]) Delete(k K) { l.DropFirst(k, l.Len(k)) }
+func (l *List[K, V]) Delete(k K) { l.DropFirst(k, math.MaxInt) }
 
 // EachKey calls f with the keys that have a list, in no order, until f returns false.
 func (l *List[K, V]) EachKey(f func(k K) bool) {

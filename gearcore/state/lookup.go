@@ -1,10 +1,12 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -47,8 +49,17 @@ func (s *Store) Lookup(name, key string) (text json.RawMessage, found bool, err 
 	if !found {
 		return nil, false, nil
 	}
-	text, err = json.Marshal(v)
+	text, err = asText(v)
 	return text, true, err
+}
+
+// asText is v as JSON that people read: "&" stays "&".
+func asText(v any) (json.RawMessage, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // Peek calls f: what f reads does not live longer for it (TTL.OnRead).
@@ -60,7 +71,7 @@ func (s *Store) Peek(f func()) {
 }
 
 // JSON is v as Lookup shows it, without lists and maps being cut.
-func JSON(v any) (json.RawMessage, error) { return json.Marshal(plain(v)) }
+func JSON(v any) (json.RawMessage, error) { return asText(plain(v)) }
 
 func (s *Store) noHandle(name string) error {
 	if len(s.handles) == 0 {
@@ -104,61 +115,101 @@ func (s *Store) Inspect(q gearcore.StateQuery) (found []gearcore.StateEntry, err
 }
 
 func (v *Value[K, V]) get(key string) (any, bool, error) {
-	k, err := v.t.keys.Parse(key)
+	all, err := parseAll(v.t.keys, key)
 	if err != nil {
 		return nil, false, err
 	}
-	x, ok := v.Get(k)
-	return plain(x), ok, nil
+	for _, k := range all {
+		if x, ok := v.Get(k); ok {
+			return plain(x), true, nil
+		}
+	}
+	return nil, false, nil
 }
 
 func (l *List[K, V]) get(key string) (any, bool, error) {
-	k, err := l.spans.keys.Parse(key)
+	all, err := parseAll(l.spans.keys, key)
 	if err != nil {
 		return nil, false, err
 	}
 	list := []any{}
-	l.Each(k, func(_ int, x V) bool {
-		list = append(list, plain(x))
-		return len(list) < maxShown
-	})
+	for i := 0; i < len(all) && len(list) == 0; i++ {
+		l.Each(all[i], func(_ int, x V) bool {
+			list = append(list, plain(x))
+			return len(list) < maxShown
+		})
+	}
 	return list, len(list) > 0, nil
 }
 
 func (m *Map[K, M, V]) get(key string) (any, bool, error) {
-	k, err := m.t.keys.Parse(key)
+	all, err := parseAll(m.t.keys, key)
 	if err != nil {
 		return nil, false, err
 	}
 	shown := map[string]any{}
-	m.Each(k.Key, func(sub M, x *V) bool {
-		shown[fmt.Sprint(plain(sub))] = plain(*x)
-		return len(shown) < maxShown
-	})
+	for i := 0; i < len(all) && len(shown) == 0; i++ {
+		m.Each(all[i].Key, func(sub M, x *V) bool {
+			shown[fmt.Sprint(plain(sub))] = plain(*x)
+			return len(shown) < maxShown
+		})
+	}
 	return shown, len(shown) > 0, nil
 }
 
 func (q *Timers[K]) get(key string) (any, bool, error) {
-	k, err := q.t.keys.Parse(key)
+	all, err := parseAll(q.t.keys, key)
 	if err != nil {
 		return nil, false, err
 	}
 	moments := []int64{}
-	q.t.each(func(e *entry[Pair[K, int64], struct{}]) bool {
-		if e.key.Key == k.Key {
-			moments = append(moments, e.key.Sub)
-		}
-		return len(moments) < maxShown
-	})
+	for i := 0; i < len(all) && len(moments) == 0; i++ {
+		q.t.each(func(e *entry[Pair[K, int64], struct{}]) bool {
+			if e.key.Key == all[i].Key {
+				moments = append(moments, e.key.Sub)
+			}
+			return len(moments) < maxShown
+		})
+	}
 	slices.Sort(moments)
 	return moments, len(moments) > 0, nil
+}
+
+// finite makes texts of numbers that JSON has not, also of those in lists and maps of a tuple value, which it changes.
+func finite(x any) any {
+	switch v := x.(type) {
+	case float32:
+		if f := float64(v); f-f != 0 {
+			return finite(f)
+		}
+	case float64:
+		switch {
+		case math.IsNaN(v):
+			return "NaN"
+		case math.IsInf(v, 1):
+			return "Infinity"
+		case math.IsInf(v, -1):
+			return "-Infinity"
+		}
+	case []any:
+		for i := range v {
+			v[i] = finite(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = finite(v[k])
+		}
+	}
+	return x
 }
 
 // plain makes JSON's types of tuple values and leaves others to package json.
 func plain(x any) any {
 	switch v := x.(type) {
 	case gearcore.Value:
-		return v.Any()
+		return finite(v.Any())
+	case float32, float64:
+		return finite(v)
 	case Key:
 		if vals := v.Values(); len(vals) == 1 {
 			return vals[0].Any()

@@ -73,6 +73,22 @@ func merge(ps []*piece, bottom bool) *merged {
 	return m
 }
 
+// view is the records from i to before j as a piece, which shares their bytes.
+func (m *merged) view(i, j int) *piece {
+	p := &piece{refs: make([]ref, 0, j-i)}
+	chunks := make([]uint32, len(m.pieces)) // where those of a piece begin
+	for n, q := range m.pieces {
+		chunks[n] = uint32(len(p.chunks))
+		p.chunks = append(p.chunks, q.chunks...)
+	}
+	for _, at := range m.order[i:j] {
+		r := m.pieces[at.piece].refs[at.ref]
+		r.chunk += chunks[at.piece]
+		p.refs = append(p.refs, r)
+	}
+	return p
+}
+
 // each returns what gives one record after the other, nil at the end.
 func (m *merged) each() func() []byte {
 	at := 0

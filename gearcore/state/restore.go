@@ -61,6 +61,9 @@ func (s *Store) Restore(r *gearcore.Recovery) (err error) {
 	for _, t := range s.tables {
 		t.settle()
 	}
+	if s.forgot.Load() {
+		s.startOver()
+	}
 	s.checkSize = true
 	return nil
 }
@@ -87,6 +90,7 @@ func (s *Store) clear(r *gearcore.Recovery) error {
 		return fmt.Errorf("restore the state of %s: clear the disk: %w", s.cfg.Name, err)
 	}
 	s.chain, s.cycle, s.eventTime = newChain(s.lim), cycle{}, 0
+	s.forgot.Store(false)
 	if r.Tasks > 0 {
 		s.first, s.last = r.First, r.Last
 	}
@@ -104,11 +108,14 @@ func (s *Store) sources(r *gearcore.Recovery) ([]source, error) {
 		for _, f := range p.Files {
 			u, ok := useOf(f)
 			if !ok {
-				return nil, fmt.Errorf("%w: file %s of task %d is no segment of state", ErrCorrupt, f.Name, p.Task)
+				return nil, foreign(p.Task, fmt.Errorf("%w: file %s is no segment of state", ErrCorrupt, f.Name))
 			}
 			all = append(all, source{name: "file " + f.Name, use: u, first: int(f.First), last: int(f.Last)})
 		}
 		if len(p.Inline) > 0 {
+			if !isSegment(p.Inline) {
+				return nil, foreign(p.Task, fmt.Errorf("%w: it begins with %.4q", ErrCorrupt, p.Inline))
+			}
 			in, err := openSegment(bytes.NewReader(p.Inline))
 			if err != nil {
 				return nil, fmt.Errorf("the part of task %d: %w", p.Task, err)
@@ -154,36 +161,49 @@ type loader interface {
 // read reads the segments, as many at once as there are processors, in whatever order: settle knows which entry of a key is the newest.
 // Whoever reads a segment decodes its records into the slots where they stay, so nothing but a block for each is read ahead.
 func (s *Store) read(ctx context.Context, vault gearcore.Vault, sources []source) error {
+	kept := make([]*piece, len(sources))
+	err := each(ctx, sources, func(ctx context.Context, i int) (err error) {
+		kept[i], err = s.readSource(ctx, vault, sources[i])
+		return err
+	})
+	for _, p := range slices.Backward(kept) {
+		if p != nil {
+			s.chain.pieces = append(s.chain.pieces, p)
+		}
+	}
+	return err
+}
+
+// each calls f for each of the sources, for as many at once as there are processors, and cancels their context when one fails: the first error counts.
+func each(ctx context.Context, sources []source, f func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	todo := make(chan source, len(sources))
-	for _, src := range sources {
-		todo <- src
-	}
-	close(todo)
 	var (
 		readers sync.WaitGroup
 		mu      sync.Mutex
+		next    int
 		first   error
 	)
+	take := func() (i int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, next <= len(sources) && first == nil
+	}
 	for range min(len(sources), runtime.GOMAXPROCS(0)) {
 		readers.Go(func() {
-			for src := range todo {
-				kept, err := s.readSource(ctx, vault, src)
+			for i, ok := take(); ok; i, ok = take() {
+				err := gearcore.Safely(func() error { return f(ctx, i) }) // codecs may be anybody's
 				mu.Lock()
-				switch {
-				case err != nil && first == nil:
-					first = fmt.Errorf("%s: %w", src.name, err)
+				if err != nil && first == nil {
+					first = fmt.Errorf("%s: %w", sources[i].name, err)
 					cancel()
-				case kept != nil:
-					s.chain.pieces = append(s.chain.pieces, kept)
 				}
 				mu.Unlock()
 			}
 		})
 	}
 	readers.Wait()
-	slices.SortFunc(s.chain.pieces, func(a, b *piece) int { return cmp.Compare(a.seq, b.seq) })
 	return first
 }
 
@@ -192,7 +212,12 @@ func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source
 	if src.inline != nil {
 		kept = &piece{first: src.use.seq, seq: src.use.seq}
 	}
-	err = s.records(ctx, vault, src, kept != nil, func(t *incoming) error {
+	r, err := s.open(ctx, vault, src)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.in.Close()) }()
+	err = r.records(ctx, kept != nil, func(t *incoming) error {
 		if err := t.to.take(t.recs, src.use.seq); err != nil || kept == nil {
 			return err
 		}
@@ -204,51 +229,81 @@ func (s *Store) readSource(ctx context.Context, vault gearcore.Vault, src source
 	return kept, nil
 }
 
-// records reads a segment and calls f with its records, some of one table at a time. f may keep them if keep says so.
-func (s *Store) records(ctx context.Context, vault gearcore.Vault, src source, keep bool, f func(t *incoming) error) (err error) {
-	in := io.Reader(bytes.NewReader(src.inline))
+// reading is a segment that is being read.
+type reading struct {
+	src    source
+	in     io.ReadCloser
+	seg    *segmentReader
+	tables map[uint16]*incoming
+}
+
+// open begins to read a segment. Its in has to be closed.
+func (s *Store) open(ctx context.Context, vault gearcore.Vault, src source) (_ *reading, err error) {
+	r := &reading{src: src, in: io.NopCloser(bytes.NewReader(src.inline))}
 	if src.inline == nil {
-		file, err := vault.Get(ctx, src.use.file)
+		if r.in, err = vault.Get(ctx, src.use.file); err != nil {
+			return nil, err
+		}
+	}
+	if r.seg, err = openSegment(r.in); err == nil {
+		r.tables, err = s.incoming(r.seg.header)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.in.Close())
+	}
+	return r, nil
+}
+
+// records reads what follows and calls f with its records, some of one table at a time. f may keep them if keep says so.
+func (r *reading) records(ctx context.Context, keep bool, f func(t *incoming) error) error {
+	if r.seg.header.Sorted != nil {
+		file, err := r.inMemory(ctx)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		in = file
+		return r.sorted(ctx, file, keep, f)
 	}
-	seg, err := openSegment(in)
-	if err != nil {
-		return err
-	}
-	tables, err := s.incoming(seg.header)
-	if err != nil {
-		return err
-	}
-	var body []byte
-	for ctx.Err() == nil {
+	for body := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if keep {
 			body = nil
 		}
-		body, err = seg.next(src.first, src.last, body)
-		if err == io.EOF {
-			n, err := io.Copy(io.Discard, in) // the Vault compares checksums at the end
-			if err == nil && n > 0 {
-				err = fmt.Errorf("%w: there are %d bytes behind its end", ErrCorrupt, n)
-			}
-			for _, t := range tables {
-				if t.to != nil {
-					t.to.done()
-				}
-			}
-			return err
+		var err error
+		if body, err = r.seg.next(r.src.first, r.src.last, body); err == io.EOF {
+			break
 		}
 		if err == nil {
-			err = sortOut(body, src, tables, f)
+			err = r.sortOut(body, f)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	if err := r.end(); err != nil {
+		return err
+	}
+	r.done()
+	return nil
+}
+
+// end reads to the end of the file, where the Vault compares checksums.
+func (r *reading) end() error {
+	n, err := io.Copy(io.Discard, r.in)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: there are %d bytes behind its end", ErrCorrupt, n)
+	}
+	return err
+}
+
+// done says that all records were read.
+func (r *reading) done() {
+	for _, t := range r.tables {
+		if t.to != nil {
+			t.to.done()
+		}
+	}
 }
 
 // incoming is a table of a segment: where its records go, and some of them.
@@ -283,15 +338,16 @@ func (s *Store) incoming(h segmentHeader) (map[uint16]*incoming, error) {
 		i := slices.IndexFunc(s.tables, func(t anyTable) bool { name, _ := t.path(); return name == info.Name })
 		if i < 0 {
 			if !slices.Contains(s.cfg.Forget, info.Name) && !slices.Contains(s.cfg.Forget, strings.TrimSuffix(info.Name, "#")) {
-				return nil, fmt.Errorf("it has the handle %q, which this program does not register; to drop what it keeps, name it in the component's configuration: %s: [%s]",
+				return nil, misfit("it has the handle %q, which this program does not register; to drop what it keeps, name it in the component's configuration: %s: [%s]",
 					info.Name, keyForget, strings.TrimSuffix(info.Name, "#"))
 			}
+			s.forgot.Store(true)
 			continue
 		}
 		t := s.tables[i]
 		var err error
 		if in.to, err = t.loader(info); err != nil {
-			return nil, fmt.Errorf("handle %q: %w", info.Name, err)
+			return nil, misfit("handle %q: %w", info.Name, err)
 		}
 		now := t.describe()
 		in.id, in.hot, in.same = now.ID, t.inMemory(), now.Key == info.Key && now.Value == info.Value
@@ -299,8 +355,19 @@ func (s *Store) incoming(h segmentHeader) (map[uint16]*incoming, error) {
 	return found, nil
 }
 
+// foreign is the error of a part that no Store wrote: what is in a checkpoint comes back as it was written, or not at all.
+func foreign(task gearcore.TaskID, err error) error {
+	return misfit("what task %d kept was written by a component of another kind, as a stateful bolt in Java, which nobody else can read: "+
+		"give this one another id (%w)", task, err)
+}
+
+// misfit says what of a checkpoint the program cannot take up.
+func misfit(format string, args ...any) error {
+	return &gearcore.MisfitError{Err: fmt.Errorf(format, args...)}
+}
+
 // sortOut hands the records of a block to f, table by table.
-func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *incoming) error) error {
+func (r *reading) sortOut(body []byte, f func(t *incoming) error) error {
 	var t *incoming
 	id := -1 // of t
 	for off, n := 0, 0; off < len(body); off += n {
@@ -309,11 +376,11 @@ func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *inc
 			return err
 		}
 		n = len(rec)
-		if g := int(recGroup(rec)); g < src.first || g > src.last {
+		if g := int(recGroup(rec)); g < r.src.first || g > r.src.last {
 			continue
 		}
 		if own := recTable(rec); int(own) != id {
-			t, id = tables[own], int(own)
+			t, id = r.tables[own], int(own)
 		}
 		if t == nil {
 			return fmt.Errorf("%w: a record of table %d, which its header does not know", ErrCorrupt, recTable(rec))
@@ -322,7 +389,7 @@ func sortOut(body []byte, src source, tables map[uint16]*incoming, f func(t *inc
 			t.recs, t.offs, t.block = append(t.recs, rec), append(t.offs, uint32(off)), body
 		}
 	}
-	for _, t := range tables {
+	for _, t := range r.tables {
 		if len(t.recs) == 0 {
 			continue
 		}

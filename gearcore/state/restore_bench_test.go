@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -15,7 +16,8 @@ type benchRow struct {
 	Text string
 }
 
-// BenchmarkRestore restores the state of two tasks at once, as a worker does, with nothing collected on the way.
+// BenchmarkRestore restores the state of two tasks at once, as a worker does, with nothing collected on the way: into memory, onto a disk from what
+// a Store on disk has written, and onto one from what a Store in memory has written.
 func BenchmarkRestore(b *testing.B) {
 	const tasks = 2
 	n := size()
@@ -27,7 +29,7 @@ func BenchmarkRestore(b *testing.B) {
 		}
 		return s, NewValue(s, "large", Strings[string](), Struct[benchRow]())
 	}
-	var parts [tasks]gearcore.Part
+	var blocks, sorted [tasks]gearcore.Part
 	for task := range tasks {
 		s, v := open(task, "")
 		first, last := gearcore.KeyGroupRange(task, tasks)
@@ -37,12 +39,17 @@ func BenchmarkRestore(b *testing.B) {
 				v.Set(key, benchRow{int64(i), text(i)})
 			}
 		}
-		parts[task], _, _ = save(b, s, 1, vault)
+		blocks[task], _, _ = save(b, s, 1, vault)
+		sorted[task] = saveSorted(b, s, 2, vault)
 	}
-	for _, where := range []string{"memory", "disk"} {
-		b.Run(where, func(b *testing.B) {
-			dir := ""
-			if where == "disk" {
+	for _, c := range []struct {
+		name  string
+		disk  bool
+		parts [tasks]gearcore.Part
+	}{{"memory", false, blocks}, {"disk", true, sorted}, {"disk-from-memory", true, blocks}} {
+		b.Run(c.name, func(b *testing.B) {
+			dir, parts := "", c.parts
+			if c.disk {
 				dir = b.TempDir()
 			}
 			used := int64(0)
@@ -84,4 +91,23 @@ func BenchmarkRestore(b *testing.B) {
 			b.ReportMetric(float64(used)/float64(b.N), "cpu-ms/op")
 		})
 	}
+}
+
+// saveSorted is a checkpoint as a Store on disk writes it.
+func saveSorted(tb testing.TB, s *Store, epoch uint64, vault gearcore.Vault) gearcore.Part {
+	d, err := openDisk(tb.TempDir())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer d.release()
+	f, err := s.Freeze(epoch)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	f.(*frozen).form = &d.form
+	part, err := f.Save(context.Background(), vault)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return part
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -96,7 +97,13 @@ func (h halting) Read(p []byte) (int, error) {
 
 // TestRestoreEnds closes a task in the middle of its Restore, in memory and on disk; it can be restored afterwards.
 func TestRestoreEnds(t *testing.T) {
-	part, vault := savedLarge(t, 3000)
+	for _, onDisk := range []bool{false, true} {
+		part, vault := savedLarge(t, 3000, onDisk)
+		restoreEnds(t, part, vault)
+	}
+}
+
+func restoreEnds(t *testing.T, part gearcore.Part, vault *memVault) {
 	for _, cfg := range []Config{{}, {Dir: t.TempDir(), Memory: 1000}} {
 		s, v := large(t, cfg)
 		ended := make(chan struct{})
@@ -121,5 +128,33 @@ func TestRestoreEnds(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// fussy cannot be read again.
+type fussy struct{ n byte }
+
+func (f *fussy) MarshalBinary() ([]byte, error) { return []byte{f.n}, nil }
+func (f *fussy) UnmarshalBinary([]byte) error   { panic("it is not what I wrote") }
+
+// TestPanicOfACodec: what a codec panics with while segments are read is an error of Restore.
+func TestPanicOfACodec(t *testing.T) {
+	open := func() (*Store, *Value[string, fussy]) {
+		s, err := New(Config{Name: "c[1]"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.lim, s.chain.lim = small, small
+		return s, NewValue(s, "v", Strings[string](), Struct[fussy]())
+	}
+	s, v := open()
+	for i := range 100 {
+		v.Set(benchKey(i), fussy{byte(i)})
+	}
+	vault := newVault()
+	part, _, _ := save(t, s, 1, vault)
+	again, _ := open()
+	if err := again.Restore(recovery(part, vault)); err == nil || !strings.Contains(err.Error(), "c[1]") || !strings.Contains(err.Error(), "it is not what I wrote") {
+		t.Errorf("restored: %v", err)
 	}
 }

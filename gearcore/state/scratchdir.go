@@ -54,8 +54,22 @@ func removeStale(parent string) {
 			continue
 		}
 		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-			os.RemoveAll(dir)
+			removeScratch(dir)
 		}
 		f.Close()
 	}
+}
+
+// removeScratch removes a directory, its lock last: without that nobody would know what is left of it where whoever does so is killed.
+func removeScratch(dir string) error {
+	entries, _ := os.ReadDir(dir) // what is wrong with it is said below
+	for _, e := range entries {
+		if e.Name() == scratchLock {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
 }

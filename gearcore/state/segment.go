@@ -13,9 +13,12 @@ import (
 // A segment is what a checkpoint store holds of a Store: magic, version, length of the header, the header as JSON and its checksum; then
 // blocks of records in order of their groups; then an empty block. A block is the length of its records, their number,
 // the first and last group, and a checksum of these and the records. Numbers are little endian, checksums CRC-32C.
+//
+// A sorted segment, of a Store on disk, has version 2, and behind its header a sorted file instead of blocks (sortedsegment.go).
 const (
 	segmentMagic   = "GSST"
 	segmentVersion = 1
+	sortedVersion  = 2
 	segmentHead    = 4 + 2 + 4 // magic, version, length
 	blockHead      = 4 + 4 + 2 + 2 + 4
 	blockBytes     = 64 << 10 // a block ends when it has as many
@@ -31,6 +34,14 @@ type segmentHeader struct {
 	First  int         `json:"first"`
 	Last   int         `json:"last"`
 	Tables []tableInfo `json:"tables"`
+	Sorted *sortedFile `json:"sorted,omitempty"` // what follows; nil: blocks
+}
+
+func (h *segmentHeader) version() uint16 {
+	if h.Sorted != nil {
+		return sortedVersion
+	}
+	return segmentVersion
 }
 
 // tableInfo says how the records of one table are written.
@@ -76,7 +87,7 @@ func (w *segmentWriter) more() bool {
 
 func appendHeader(buf []byte, h segmentHeader) []byte {
 	text, _ := json.Marshal(h) // strings and numbers
-	buf = binary.LittleEndian.AppendUint16(append(buf, segmentMagic...), segmentVersion)
+	buf = binary.LittleEndian.AppendUint16(append(buf, segmentMagic...), h.version())
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(text)))
 	buf = append(buf, text...)
 	return binary.LittleEndian.AppendUint32(buf, crc32.Checksum(buf, castagnoli))
@@ -142,6 +153,11 @@ type segmentReader struct {
 	count  uint32
 }
 
+// isSegment says whether a segment begins like that.
+func isSegment(b []byte) bool {
+	return len(b) >= len(segmentMagic) && string(b[:len(segmentMagic)]) == segmentMagic
+}
+
 // openSegment reads the header.
 func openSegment(in io.Reader) (*segmentReader, error) {
 	r := &segmentReader{in: in}
@@ -152,8 +168,9 @@ func openSegment(in io.Reader) (*segmentReader, error) {
 	if string(head[:4]) != segmentMagic {
 		return nil, fmt.Errorf("%w: it begins with %q", ErrCorrupt, head[:4])
 	}
-	if v := binary.LittleEndian.Uint16(head[4:]); v != segmentVersion {
-		return nil, fmt.Errorf("it has version %d of the form of state, this program reads %d", v, segmentVersion)
+	version := binary.LittleEndian.Uint16(head[4:])
+	if version < segmentVersion || version > sortedVersion {
+		return nil, fmt.Errorf("it has version %d of the form of state, this program reads %d to %d", version, segmentVersion, sortedVersion)
 	}
 	n := binary.LittleEndian.Uint32(head[6:])
 	if n > maxHeader {
@@ -172,6 +189,9 @@ func openSegment(in io.Reader) (*segmentReader, error) {
 	}
 	if h := r.header; h.First < 0 || h.Last < h.First || h.Last >= gearcore.KeyGroups {
 		return nil, fmt.Errorf("%w: key groups %d to %d", ErrCorrupt, h.First, h.Last)
+	}
+	if version != r.header.version() {
+		return nil, fmt.Errorf("%w: its header says something else than its version %d", ErrCorrupt, version)
 	}
 	return r, nil
 }

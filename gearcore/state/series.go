@@ -60,16 +60,18 @@ func (q *Series[K, V]) Drop(k K, first, end int64) {
 }
 
 func (q *Series[K, V]) get(key string) (any, bool, error) {
-	k, err := q.m.t.keys.Parse(key)
+	all, err := parseAll(q.m.t.keys, key)
 	if err != nil {
 		return nil, false, err
 	}
 	list := []any{}
-	for _, e := range q.All(k.Key) {
-		if len(list) == maxShown {
-			break
+	for i := 0; i < len(all) && len(list) == 0; i++ {
+		for _, e := range q.All(all[i].Key) {
+			if len(list) == maxShown {
+				break
+			}
+			list = append(list, plain(e.Value))
 		}
-		list = append(list, plain(e.Value))
 	}
 	return list, len(list) > 0, nil
 }

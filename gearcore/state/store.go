@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -39,8 +40,9 @@ type Store struct {
 	first, last int // its key groups
 	tables      []anyTable
 	handles     []handle
-	unfit       error // what is wrong with its handles
-	broken      error // that, or what has failed since the last Restore
+	unfit       error       // what is wrong with its handles
+	broken      error       // that, or what has failed since the last Restore
+	forgot      atomic.Bool // what was restored has handles of Config.Forget
 	eventTime   gearcore.Watermark
 	checkSize   bool // entries have come since the size was looked at
 	peeking     bool // what is read is shown to people
@@ -65,6 +67,7 @@ type anyTable interface {
 	again(p *piece, i, since uint32, budget int64) (uint32, int64, error)
 	loader(info tableInfo) (loader, error)
 	settle()
+	renew()
 	inMemory() bool
 	memory() int64
 	slots() uint32

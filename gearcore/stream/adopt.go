@@ -15,7 +15,9 @@ type Read[T any] func(fields []gearcore.Value) (v T, at time.Time, err error)
 // FromSource begins a branch with one of the engine's sources, as those of gearcore/connect. open makes it for each task, in the process that runs it.
 // It emits on its default stream only. Its acks are those of a topology that tracks nothing: a value counts as acked when it is emitted.
 //
-// Without Times the watermark is the source's own (gearcore.Timed). With it, a source that says that it has ended does end.
+// Without Times the watermark is the source's own (gearcore.Timed). With it, a source that says that it has ended does end, and a task that has nothing to
+// read (more tasks than partitions) keeps back the others' time unless Watermarks.IdleAfter leaves it out. What a task reads is one split then, so Bounded
+// has to cover how far its partitions or files are apart; the source's own watermark knows them.
 func FromSource[T any](t *Topology, name string, open func() (gearcore.Source, error), read Read[T], opts ...Option) *Stream[T] {
 	n := &node{name: name, opts: collect(opts), kind: source, assigns: true}
 	t.add(n)

@@ -94,14 +94,14 @@ func (t *Topology) check() {
 	}
 }
 
-// timed reports whether all events that n puts out have a time.
+// timed reports whether all events that n puts out have a time, those aside that leave it for want of one.
 func (n *node) timed() bool {
 	if n.assigns || n.kind == source {
 		return n.assigns
 	}
 	for _, in := range n.ins {
 		for _, p := range in.ports {
-			if !p.node.timed() {
+			if p.name == untimedPort || p.name == untimedRight || !p.node.timed() {
 				return false
 			}
 		}

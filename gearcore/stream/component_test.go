@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore/dag"
+	"github.com/gearstorm/gearstorm/gearcore/window"
 )
 
 var nothing = SinkFunc[string](func(string, time.Time) error { return nil })
@@ -78,11 +79,14 @@ func TestMistakesAreNamedAllAtOnce(t *testing.T) {
 	KeyBy(lines, "by", func(string) [2]int { return [2]int{} })
 	Map(Union(lines, far), "foreign", same)
 	From[string](top, "none", nil)
-	From(top, "early", Slice([]string{"a"}), SourceTimes[string](Bounded(-time.Second)))
+	early := From(top, "early", Slice([]string{"a"}), SourceTimes[string](Bounded(-time.Second)))
+	Count(Window(KeyBy(Untimed[string](early), "without", same), window.Tumbling(time.Second)), "lost")
 	FromSource[string](top, "engine", nil, nil, SourceTimes[string](Bounded(-time.Second)))
 	AssignTimes(lines, "awake", func(string) time.Time { return time.Time{} }, Bounded(0).IdleAfter(-1))
 	To[string](lines, "end", nil)
 	Union(lines, lines)
+	words := KeyBy(lines, "words", same)
+	Join(Window(words, window.Global()), words, "itself", func(_, a, _ string) string { return a })
 	Untimed[string](Map(lines, "plain", same))
 	_, err := top.Components()
 	if err == nil {
@@ -91,7 +95,7 @@ func TestMistakesAreNamedAllAtOnce(t *testing.T) {
 	for _, want := range []string{"there are two of that name", `step ""`, "begin with __", "contain /", "1 to 4096", "its codec is a", "in those of away",
 		"cannot be a key", "of another topology", "source none",
 		"source early: events are at least 0 behind", "source engine: events are at least 0 behind", "step awake: events are at least 0 behind",
-		"end end", "stands in it twice", "no output for a string that is untimed", "another type of event"} {
+		"step lost: its windows are by event time", "end end", "stands in it twice", "step itself: both of its streams are words", "no output for a string that is untimed", "another type of event"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word about %q in\n%v", want, err)
 		}

@@ -23,7 +23,8 @@
 //
 // A value has a time, that of its event, to the millisecond: given to it at its source (Times) or in the source's tasks
 // (AssignTimes), and kept by steps without state. The watermark of a task says what time no more events are expected
-// from. Values without a time flow, but windows of event time need one.
+// from. Values without a time flow, but windows of event time need one: a topology in which nothing gives it is refused.
+// When the input has come to its end so has time: all windows are complete, and all timers of event time are due (Scope.Ended).
 //
 // # Delivery
 //

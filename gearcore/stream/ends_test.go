@@ -20,6 +20,7 @@ type ledger struct {
 	visible  []string
 	prepared map[string][]string
 	refuse   int // so many commits fail
+	panics   int // so many commits panic
 }
 
 func newLedger() *ledger { return &ledger{prepared: map[string][]string{}} }
@@ -52,6 +53,10 @@ func (w *writer) Prepare(epoch uint64) (string, error) {
 }
 
 func (w *writer) Commit(name string) error {
+	if w.l.panics > 0 {
+		w.l.panics--
+		panic("a bug")
+	}
 	if w.l.refuse > 0 {
 		w.l.refuse--
 		return errors.New("not now")
@@ -110,6 +115,22 @@ func TestTransactionalSinksShowEveryValueOnce(t *testing.T) {
 	if errs := h.Errors(); len(errs) != 2 {
 		t.Errorf("errors %v", errs)
 	}
+}
+
+// TestCommitThatPanics: what Commit panics with is an error of the component, and the transaction is committed later.
+func TestCommitThatPanics(t *testing.T) {
+	l := newLedger()
+	top := stream.New("t")
+	in := stream.From(top, "in", stream.Slice[string](nil))
+	stream.To(in, "out", stream.Transactional(func() stream.Transactions[string] { return &writer{l: l} }))
+	h := streamtest.Run(t, top, streamtest.Sinks())
+	l.panics = 1
+	h.Send("in", "a").Checkpoint()
+	if errs := h.Errors(); len(errs) != 1 || !errors.As(errs[0], new(*gearcore.PanicError)) {
+		t.Errorf("errors %v", errs)
+	}
+	h.Advance(time.Second)
+	l.shows(t, "a")
 }
 
 // engineSource is a source as gearcore/connect has them: numbers, with ids, up to its end.

@@ -23,7 +23,7 @@ type Source[T any] interface {
 // ErrIdle is what Source.Next returns when it had nothing to emit.
 var ErrIdle = gearcore.ErrIdle
 
-// ErrEnd is what Source.Next returns when nothing will come any more. Time then goes on to its end, which closes all windows.
+// ErrEnd is what Source.Next returns when nothing will come any more. Time then goes on to its end, which closes all windows but those that count.
 var ErrEnd = errors.New("the source has ended")
 
 // Out is how a Source emits. It may be used inside its calls only.
@@ -39,14 +39,15 @@ func (o *Out[T]) Emit(v T) { o.push(v, noTime) }
 func (o *Out[T]) EmitAt(v T, at time.Time) { o.push(v, milli(at)) }
 
 // Split says that what is emitted from now on is of that split: a part of the source with an order of its own, such as a
-// partition. A source that never says it has one split.
+// partition. A source that never says it has one split. One whose tasks have other splits after a Restore says Splits then.
 func (o *Out[T]) Split(id string) {
 	for _, g := range o.r.generators {
 		g.enter(id)
 	}
 }
 
-// Splits says which splits the task has now. One that is new holds back the task's watermark until it has an event or is idle.
+// Splits says which splits the task has now, and again after a Restore. One that is new holds back the task's watermark until it has an event or is idle;
+// a task that has none is left out.
 func (o *Out[T]) Splits(ids ...string) {
 	for _, g := range o.r.generators {
 		g.keep(ids)

@@ -52,6 +52,9 @@ func CoGroup[K comparable, A, B, R any](left *Windowed[K, A], right *Keyed[K, B]
 		}),
 	}
 	t.add(n)
+	if left.in.name == right.name {
+		t.fail("step %s: both of its streams are %s; another KeyBy makes the second one", name, right.name)
+	}
 	out := output(n, "", codecOption[R](t, name, n.opts))
 	output(n, latePort, left.in.codecOf())
 	output(n, untimedPort, left.in.codecOf())

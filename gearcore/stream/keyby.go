@@ -20,7 +20,7 @@ type Keyed[K comparable, T any] struct {
 	codec Codec[K]
 }
 
-// KeyBy divides a stream by a key: a string, a number, a boolean, or a struct of these. key is called by all tasks of the
+// KeyBy divides a stream by a key: a string, a number (none that is unsigned, as in Java), a boolean, or a struct of these. key is called by all tasks of the
 // steps before it, at the same time. What listens runs in tasks of its own, each with a share of the 4,096 groups of keys.
 func KeyBy[K comparable, T any](in *Stream[T], name string, key func(T) K) *Keyed[K, T] {
 	in.t.claim(name)
@@ -29,7 +29,7 @@ func KeyBy[K comparable, T any](in *Stream[T], name string, key func(T) K) *Keye
 		in.t.fail("key %s: %w", name, err)
 	} else if _, opaque := c.(inJSON[K]); opaque {
 		var zero K
-		in.t.fail("key %s: a %T cannot be a key: want a string, a number, a boolean or a struct of these", name, zero)
+		in.t.fail("key %s: a %T cannot be a key: want a string, a number (none that is unsigned), a boolean or a struct of these", name, zero)
 	}
 	if key == nil {
 		in.t.fail("key %s: there is no function that says it", name)

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
@@ -58,6 +59,9 @@ func (k *keyed) now() int64 {
 	return k.clock.Now(now, now.Sub(k.began))
 }
 
+// longestWait is how long an alarm waits at a time: a Duration ends after 292 years, and moments need not.
+const longestWait = 24 * time.Hour
+
 // alarm has wake called at that moment of the clock, if there is one.
 func (k *keyed) alarm(at int64, ok bool) {
 	if !ok || k.at != 0 && k.at <= at {
@@ -65,7 +69,7 @@ func (k *keyed) alarm(at int64, ok bool) {
 	}
 	k.stop()
 	k.at = at
-	wait := time.Duration(max(at-k.now(), 0)) * time.Millisecond
+	wait := time.Duration(min(max(at-k.now(), 0), longestWait.Milliseconds())) * time.Millisecond
 	k.stop = k.r.env.Clock.AfterFunc(wait, func() {
 		// An executor that has ended has nothing to do any more.
 		_ = k.async.Do(64, func(c *gearcore.Collector) {
@@ -73,7 +77,12 @@ func (k *keyed) alarm(at int64, ok bool) {
 				return // it was set anew meanwhile
 			}
 			k.at = 0
-			k.wake(max(k.now(), at))
+			now := k.now()
+			if now < at { // the machine's clock is behind, or it is long until then
+				k.alarm(at, true)
+				return
+			}
+			k.wake(now)
 			if err := k.r.take(); err != nil {
 				c.ReportError(err)
 			}
@@ -90,7 +99,26 @@ func (k *keyed) Inspect(q gearcore.StateQuery) ([]gearcore.StateEntry, error) {
 }
 
 // Freeze implements gearcore.Checkpointed.
-func (k *keyed) Freeze(epoch uint64) (gearcore.Frozen, error) { return k.store.Freeze(epoch) }
+func (k *keyed) Freeze(epoch uint64) (gearcore.Frozen, error) {
+	f, err := k.store.Freeze(epoch)
+	if err != nil {
+		return nil, err
+	}
+	return clocked{f, k.now()}, nil
+}
+
+// clocked is a state with the time that it was for its task.
+type clocked struct {
+	gearcore.Frozen
+	now int64
+}
+
+// Save implements gearcore.Frozen.
+func (c clocked) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, error) {
+	part, err := c.Frozen.Save(ctx, to)
+	part.Clock = c.now
+	return part, err
+}
 
 // Commit implements gearcore.Committer.
 func (k *keyed) Commit(epoch uint64) { k.store.Commit(epoch) }
@@ -99,6 +127,11 @@ func (k *keyed) Commit(epoch uint64) { k.store.Commit(epoch) }
 func (k *keyed) Restore(r *gearcore.Recovery) error {
 	k.stop()
 	k.at, k.mark = 0, int64(r.EventTime())
+	for _, p := range r.Parts {
+		if p.Index == r.Index || len(r.Parts) != r.Tasks {
+			k.clock.Reach(p.Clock)
+		}
+	}
 	if err := k.store.Restore(r); err != nil {
 		return err
 	}

@@ -102,9 +102,13 @@ func (p *processStep[K, T, R]) due() {
 	}
 }
 
-// fire calls the timers that are due up to and with upTo.
+// fire calls the timers that are due up to and with upTo. For one of event time what expires is what has by its moment, however far the watermark went on
+// at once.
 func (p *processStep[K, T, R]) fire(q *state.Timers[K], upTo int64) {
 	err := q.Due(upTo, func(k K, at int64) error {
+		if q == p.events {
+			p.store.SetEventTime(gearcore.Watermark(at))
+		}
 		p.state.key, p.scope.at = k, at
 		if err := p.timers.Timer(time.UnixMilli(at), &p.scope); err != nil {
 			p.r.fail(err)
@@ -128,9 +132,12 @@ func (p *processStep[K, T, R]) Advance(w gearcore.Watermark, _ *gearcore.Collect
 	if w == gearcore.Idle {
 		return w, nil
 	}
-	p.store.SetEventTime(w)
-	p.mark = int64(w)
+	if p.mark == 0 {
+		p.store.SetEventTime(w) // where what was written before begins its life
+	}
+	p.mark = max(p.mark, int64(w)) // after a rollback inputs that were idle may be behind it
 	p.fire(p.events, p.mark)
+	p.store.SetEventTime(w)
 	return w, nil
 }
 
@@ -139,8 +146,15 @@ func (p *processStep[K, T, R]) Restore(r *gearcore.Recovery) error {
 	if err := p.keyed.Restore(r); err != nil {
 		return err
 	}
+	if err := p.renew(); err != nil {
+		return err
+	}
+	if p.timers == nil && p.events.Len()+p.clocks.Len() > 0 {
+		return &gearcore.MisfitError{Err: fmt.Errorf("step %s: the checkpoint has timers, but its processor, a %T, is no stream.TimerHandler: give it a Timer, which may do nothing",
+			p.name, p.proc)}
+	}
 	p.alarm(p.clocks.Next())
-	return p.renew()
+	return nil
 }
 
 // scoped is what a Scope needs of its step, whatever that takes.
@@ -200,6 +214,9 @@ func (c *Scope[K, R]) Watermark() time.Time {
 	return time.Time{}
 }
 
+// Ended reports whether all input has come to its end. A timer that is set then is due at once, so one that sets the next each time has to stop.
+func (c *Scope[K, R]) Ended() bool { return c.p.watermark() == int64(gearcore.End) }
+
 // Now is what the clock shows.
 func (c *Scope[K, R]) Now() time.Time { return time.UnixMilli(c.p.now()) }
 
@@ -209,10 +226,12 @@ func (c *Scope[K, R]) Emit(v R) { c.p.emit(v, c.at) }
 // EmitAt puts out v with a time of its own. One before the watermark is late for the steps that follow.
 func (c *Scope[K, R]) EmitAt(v R, at time.Time) { c.p.emit(v, milli(at)) }
 
-// SetTimer has Timer called for this key when the watermark reaches at, to the millisecond; at once if it has. The same moment twice is once.
+// SetTimer has Timer called for this key when the watermark reaches at, to the millisecond; at once if it has, as the end of the input has
+// all (Ended). The same moment twice is once.
 func (c *Scope[K, R]) SetTimer(at time.Time) { c.set(at, false) }
 
-// SetClockTimer has Timer called for this key when the clock shows at, to the millisecond.
+// SetClockTimer has Timer called for this key when the clock shows at, to the millisecond: also after the end of the input, when what it emits is late for
+// windows by event time behind it.
 func (c *Scope[K, R]) SetClockTimer(at time.Time) { c.set(at, true) }
 
 func (c *Scope[K, R]) set(at time.Time, byClock bool) {

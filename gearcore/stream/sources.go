@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
 // perCall bounds what the sources of this package emit in one call.
@@ -32,11 +34,13 @@ func Generate[T any](f func(i int64) (T, error)) func() Source[T] {
 }
 
 // generated is the source of Generate. Its position is the number of the next value for each of the n slots that the numbers were
-// divided into when the topology began; another number of tasks divides the slots anew.
+// divided into when the topology began; another number of tasks divides the slots anew. For event time a slot is a split.
 type generated[T any] struct {
 	f     func(i int64) (T, error)
 	slots []slot
 	turn  int
+	told  bool  // the splits are those of slots
+	last  *slot // of the value before
 }
 
 // slot is the numbers First, First+Step and so on; Next is the one to be emitted next.
@@ -46,12 +50,17 @@ type slot struct {
 	Ended bool  `json:"ended,omitempty"`
 }
 
+func (s *slot) split() string { return strconv.FormatInt(s.Next%s.Step, 10) }
+
 func (g *generated[T]) Open(ctx *gearcore.Context) error {
 	g.slots = []slot{{Next: int64(ctx.Index), Step: int64(max(len(ctx.Tasks), 1))}}
 	return nil
 }
 
 func (g *generated[T]) Next(out *Out[T]) error {
+	if !g.told {
+		g.tell(out)
+	}
 	emitted := 0
 	for range perCall {
 		s := g.next()
@@ -62,17 +71,34 @@ func (g *generated[T]) Next(out *Out[T]) error {
 		switch {
 		case errors.Is(err, ErrEnd):
 			s.Ended = true
+			g.tell(out)
 		case errors.Is(err, ErrIdle) && emitted > 0:
 			return nil
 		case err != nil:
 			return err
 		default:
+			if s != g.last {
+				out.Split(s.split())
+				g.last = s
+			}
 			s.Next += s.Step
 			out.Emit(v)
 			emitted++
 		}
 	}
 	return nil
+}
+
+// tell says which splits there are: the slots that have not ended.
+func (g *generated[T]) tell(out *Out[T]) {
+	var ids []string
+	for i := range g.slots {
+		if s := &g.slots[i]; !s.Ended {
+			ids = append(ids, s.split())
+		}
+	}
+	out.Splits(ids...)
+	g.told, g.last = true, nil
 }
 
 // next returns the slot whose turn it is, nil if all have ended.
@@ -94,7 +120,7 @@ func (g *generated[T]) Freeze(uint64) (gearcore.Frozen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write a position: %w", err)
 	}
-	return position{b, fmt.Sprintf("next %d", g.least())}, nil
+	return connect.Bytes(b, fmt.Sprintf("next %d", g.least())), nil
 }
 
 func (g *generated[T]) least() int64 {
@@ -107,20 +133,24 @@ func (g *generated[T]) least() int64 {
 
 // Restore implements gearcore.Checkpointed.
 func (g *generated[T]) Restore(r *gearcore.Recovery) error {
-	g.turn = 0
-	if r.Epoch == 0 {
+	g.turn, g.told = 0, false
+	if len(r.Parts) == 0 { // the beginning, or the source is new
 		g.slots = []slot{{Next: int64(r.Index), Step: int64(max(r.Tasks, 1))}}
 		return nil
 	}
 	g.slots = nil
-	n := 0
+	n, divide := 0, len(r.Parts) != r.Tasks
 	for _, p := range r.Parts {
 		var slots []slot
-		if err := json.Unmarshal(p.Inline, &slots); err != nil {
+		b, err := connect.Content(context.Background(), r.Vault, p.Part)
+		if err == nil {
+			err = json.Unmarshal(b, &slots)
+		}
+		if err != nil {
 			return fmt.Errorf("read the position of task %d: %w", p.Task, err)
 		}
 		for _, s := range slots {
-			if n%r.Tasks == r.Index {
+			if divide && n%r.Tasks == r.Index || !divide && p.Index == r.Index {
 				g.slots = append(g.slots, s)
 			}
 			n++
@@ -128,23 +158,6 @@ func (g *generated[T]) Restore(r *gearcore.Recovery) error {
 	}
 	return nil
 }
-
-// position is a frozen state of few bytes.
-type position struct {
-	bytes []byte
-	note  string
-}
-
-// Save implements gearcore.Frozen.
-func (p position) Save(context.Context, gearcore.Vault) (gearcore.Part, error) {
-	if len(p.bytes) > gearcore.MaxInline {
-		return gearcore.Part{}, fmt.Errorf("a position of %d bytes, more than %d", len(p.bytes), gearcore.MaxInline)
-	}
-	return gearcore.Part{Inline: p.bytes, Note: p.note}, nil
-}
-
-// Drop implements gearcore.Frozen.
-func (position) Drop() {}
 
 // Channel returns a source of what comes on a channel, which it never closes; when it is closed, the source ends. All tasks receive from it.
 // It cannot go back, so it has no place in a topology with checkpoints.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/state"
 	"github.com/gearstorm/gearstorm/gearcore/stream"
 	"github.com/gearstorm/gearstorm/gearcore/stream/streamtest"
 	"github.com/gearstorm/gearstorm/gearcore/window"
@@ -100,6 +102,9 @@ func TestWindowsByTheClock(t *testing.T) {
 	h.Send("clicks", Click{User: "a"}, Click{User: "a"}).Advance(9 * time.Second).Expect("out")
 	h.Checkpoint().Crash().Send("clicks", Click{User: "b"}).Advance(time.Second).Expect("out", "a2", "b1")
 	h.Send("clicks", Click{User: "a"}).Advance(time.Hour).Expect("out", "a1")
+	if times := h.Times("out"); !times[0].IsZero() {
+		t.Errorf("what is of values without a time is of %v", times[0])
+	}
 }
 
 func TestJoins(t *testing.T) {
@@ -185,6 +190,80 @@ func TestProcessKeepsStateAndTimers(t *testing.T) {
 	}
 }
 
+// After a rollback the watermark of a step is not behind the checkpoint's, though an input that was idle then is.
+func TestWatermarkAfterARollback(t *testing.T) {
+	top := stream.New("t")
+	from := func(name string) *stream.Stream[Click] {
+		return stream.From(top, name, stream.Slice[Click](nil), stream.SourceTimes[Click](stream.Bounded(0).IdleAfter(time.Minute)))
+	}
+	end(stream.Process(byUser(stream.Union(from("left"), from("right"))), "marks", func(*stream.State[string]) stream.Processor[string, Click, int64] {
+		return stream.ProcessFunc[string, Click, int64](func(_ Click, s *stream.Scope[string, int64]) error {
+			s.Emit(s.Watermark().Unix())
+			return nil
+		})
+	}), "out")
+	h := streamtest.Run(t, top)
+	h.Send("right", at(20, Click{User: "a"})).Send("left", at(100, Click{User: "a"})).Advance(time.Minute)
+	h.Send("left", at(101, Click{User: "a"})).Send("left", at(102, Click{User: "a"})).Checkpoint()
+	streamtest.Take[int64](h, "out")
+	h.Rollback().Send("left", at(103, Click{User: "a"})).Expect("out", int64(102))
+}
+
+// brief keeps a user's last page for an hour of event time, and emits it half an hour later.
+type brief struct{ page *stream.Value[string, string] }
+
+func newBrief(s *stream.State[string]) stream.Processor[string, Click, string] {
+	return &brief{stream.NewValue[string](s, "page", state.WithTTL(state.TTL{After: time.Hour, EventTime: true}))}
+}
+
+func (b *brief) Process(c Click, s *stream.Scope[string, string]) error {
+	b.page.Set(c.Page)
+	s.SetTimer(s.Time().Add(30 * time.Minute))
+	s.SetTimer(s.Time().Add(90 * time.Minute))
+	return nil
+}
+
+func (b *brief) Timer(at time.Time, s *stream.Scope[string, string]) error {
+	page, ok := b.page.Get()
+	s.Emit(fmt.Sprint(s.Key(), at.Unix(), page, ok))
+	return nil
+}
+
+// A timer finds what has not expired by its moment, also when the watermark has gone far beyond it at once.
+func TestTimersBeforeWhatExpires(t *testing.T) {
+	top := stream.New("t")
+	end(stream.Process(byUser(timed[Click](top, "clicks")), "brief", newBrief), "out")
+	h := streamtest.Run(t, top)
+	h.Send("clicks", at(1000, Click{User: "x"})).Send("clicks", at(1000, Click{User: "a", Page: "p"}))
+	streamtest.Take[string](h, "out")
+	h.Send("clicks", at(100000, Click{User: "z"})).Expect("out", "x2800true", "x6400false", "a2800ptrue", "a6400false")
+}
+
+// beats is a Processor with a timer every ten seconds.
+type beats struct{}
+
+func (beats) Process(_ Click, s *stream.Scope[string, string]) error {
+	s.SetTimer(s.Time().Add(10 * time.Second))
+	return nil
+}
+
+func (beats) Timer(at time.Time, s *stream.Scope[string, string]) error {
+	s.Emit(fmt.Sprint(s.Key(), at.Unix()))
+	if !s.Ended() {
+		s.SetTimer(at.Add(10 * time.Second))
+	}
+	return nil
+}
+
+// A timer that sets the next one each time knows when there is no more input.
+func TestTimersAtTheEnd(t *testing.T) {
+	top := stream.New("t")
+	end(stream.Process(byUser(timed[Click](top, "clicks")), "beats", func(*stream.State[string]) stream.Processor[string, Click, string] { return beats{} }), "out")
+	h := streamtest.Run(t, top)
+	h.Send("clicks", at(1, Click{User: "a"})).Watermark("clicks", 25).Expect("out", "a11", "a21")
+	h.End().Expect("out", "a31")
+}
+
 func TestUnionAndAssignedTimes(t *testing.T) {
 	top := stream.New("t")
 	parse := func(s *stream.Stream[string], name string) *stream.Stream[Click] {
@@ -206,4 +285,84 @@ func TestUnionAndAssignedTimes(t *testing.T) {
 	h.Send("right", "a2", "c3").Expect("out", "a@[0,3000)=2")
 	h.Advance(time.Minute).Send("left", "b6").Expect("out", "b@[3000,6000)=1", "c@[3000,6000)=1")
 	h.Send("right", "c5").Expect("out")
+}
+
+// Events without a time, or with one that cannot be, leave by the side output and move no clock: the others are not late.
+func TestTimesThatAreNotBelieved(t *testing.T) {
+	const begin = 4e9 // what the clock of a test shows first
+	for _, c := range []struct {
+		name string
+		w    stream.Watermarks
+		far  streamtest.Event
+	}{
+		{"a day", stream.Bounded(0), at(begin+86_460, Click{User: "far"})},
+		{"an hour", stream.Bounded(0).MaxAhead(time.Hour), at(begin+3660, Click{User: "far"})},
+		{"no bound", stream.Bounded(0).MaxAhead(-1), streamtest.AtTime(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC), Click{User: "far"})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			top := stream.New("t")
+			clicks := stream.From(top, "clicks", stream.Slice[Click](nil), stream.SourceTimes[Click](c.w))
+			end(stream.Untimed[Click](clicks), "untimed")
+			end(stream.Count(stream.Window(byUser(clicks), window.Tumbling(10*time.Second)), "count"), "out")
+			h := streamtest.Run(t, top)
+			last := streamtest.AtTime(time.UnixMilli(int64(gearcore.End)), Click{User: "end"})
+			h.Send("clicks", Click{User: "none"}, at(-1, Click{User: "old"}), c.far, last)
+			h.Expect("untimed", Click{User: "none"}, Click{User: "old"}, Click{User: "far"}, Click{User: "end"})
+			h.Send("clicks", at(1, Click{User: "a"}), at(11, Click{User: "a"})).Expect("out", "a@[0,10000)=1")
+		})
+	}
+}
+
+// After a rollback a task of a source does not wait for splits that another one has.
+func TestSplitsOfOtherTasks(t *testing.T) {
+	top := stream.New("t")
+	clicks := stream.From(top, "clicks", stream.Slice[Click](nil), stream.SourceTimes[Click](stream.Bounded(0)), stream.Parallelism(2))
+	end(stream.Count(stream.Window(byUser(clicks), window.Tumbling(10*time.Second)), "count"), "out")
+	h := streamtest.Run(t, top)
+	h.Send("clicks", at(1, Click{User: "a"}).In("x"), at(2, Click{User: "a"}).In("y")).Checkpoint().Rollback()
+	h.Send("clicks", at(11, Click{User: "a"}).In("x"), at(12, Click{User: "a"}).In("y")).Expect("out", "a@[0,10000)=2")
+}
+
+// A task of a source that goes on with what two tasks had does not let the time of the one that is behind go by that of the other.
+func TestOneTaskForTwo(t *testing.T) {
+	top := stream.New("t")
+	open, calls := false, 0
+	clicks := stream.From(top, "clicks", stream.Generate(func(i int64) (Click, error) {
+		switch calls++; {
+		case !open && (i%2 == 1 || i >= 200), calls%40 < 2: // now and then there is a pause, in which the watermark goes on
+			return Click{}, stream.ErrIdle
+		case i >= 400:
+			return Click{}, stream.ErrEnd
+		}
+		return Click{User: "a", N: int(i)}, nil
+	}), stream.Times(func(c Click) time.Time { return time.Unix(int64(c.N)+1, 0) }, stream.Bounded(0)), stream.Parallelism(2))
+	counts := stream.Count(stream.Window(byUser(clicks), window.Tumbling(10*time.Second)), "count")
+	end(counts, "out")
+	end(stream.Late[Click](counts), "late")
+	h := streamtest.Run(t, top, streamtest.Sources())
+	h.Rescale("clicks", 1)
+	open = true
+	for range 50 {
+		h.Advance(time.Second)
+	}
+	h.Expect("late")
+	sum := int64(0)
+	for _, p := range streamtest.Take[stream.Pane[string, int64]](h, "out") {
+		sum += p.Value
+	}
+	if sum != 400 {
+		t.Errorf("%d clicks were counted, want 400", sum)
+	}
+}
+
+// A source that has had no event at all is left out as a split without one is.
+func TestIdleFromTheBeginning(t *testing.T) {
+	top := stream.New("t")
+	from := func(name string) *stream.Stream[Click] {
+		return stream.From(top, name, stream.Slice[Click](nil), stream.SourceTimes[Click](stream.Bounded(0).IdleAfter(time.Minute)))
+	}
+	end(stream.Count(stream.Window(byUser(stream.Union(from("left"), from("right"))), window.Tumbling(3*time.Second)), "count"), "out")
+	h := streamtest.Run(t, top)
+	h.Send("left", at(1, Click{User: "a"}), at(4, Click{User: "a"})).Expect("out")
+	h.Advance(time.Minute).Send("left", at(5, Click{User: "a"})).Expect("out", "a@[0,3000)=1")
 }

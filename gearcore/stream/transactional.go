@@ -1,12 +1,14 @@
 package stream
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
 // Transactions are what a Transactional sink is made of: values are written into a transaction, one for each checkpoint, that becomes visible
@@ -19,7 +21,7 @@ type Transactions[T any] interface {
 	// durable when Prepare returns. The next Write begins another one.
 	Prepare(epoch uint64) (name string, err error)
 	// Commit makes a prepared transaction visible. It may be called again for one that is visible already, by another process even, and is called by
-	// another goroutine than the other methods, one transaction at a time in the order of their epochs.
+	// another goroutine than the other methods, one transaction at a time in the order of their epochs. After an error or a panic it is called again.
 	Commit(name string) error
 	// Abort forgets the present transaction and all that were prepared and are not to be committed: whatever is not in keep.
 	Abort(keep []string) error
@@ -71,7 +73,7 @@ func (s *transactional[T]) Freeze(epoch uint64) (gearcore.Frozen, error) {
 		s.waiting = append(s.waiting, prepared{epoch, name})
 	}
 	b, err := json.Marshal(s.waiting)
-	return position{b, fmt.Sprintf("%d transactions", len(s.waiting))}, err
+	return connect.Bytes(b, fmt.Sprintf("%d transactions", len(s.waiting))), err
 }
 
 // Commit implements gearcore.Committer.
@@ -108,13 +110,15 @@ func (s *transactional[T]) commit(life int) {
 		}
 		next := s.waiting[0]
 		s.mu.Unlock()
-		if err := s.to.Commit(next.Name); err != nil {
+		if err := gearcore.Safely(func() error { return s.to.Commit(next.Name) }); err != nil {
 			s.tell(fmt.Errorf("commit transaction %s of checkpoint %d: %w", next.Name, next.Epoch, err))
 			s.r.env.Clock.AfterFunc(retryCommit, func() { s.r.env.Go(func() { s.commit(life) }) })
 			return
 		}
 		s.mu.Lock()
-		s.waiting = s.waiting[1:]
+		if life == s.life { // else nothing waits any more
+			s.waiting = s.waiting[1:]
+		}
 		s.mu.Unlock()
 	}
 }
@@ -140,8 +144,8 @@ func (s *transactional[T]) Restore(r *gearcore.Recovery) error {
 	var own []prepared
 	var keep []string
 	for _, p := range r.Parts {
-		var list []prepared
-		if err := json.Unmarshal(p.Inline, &list); err != nil {
+		list, err := transactionsOf(r.Vault, p.Part)
+		if err != nil {
 			return fmt.Errorf("read the transactions of task %d: %w", p.Task, err)
 		}
 		for _, t := range list {
@@ -165,7 +169,21 @@ func (s *transactional[T]) Restore(r *gearcore.Recovery) error {
 	return nil
 }
 
+// transactionsOf reads the part of a sink. It is empty of one that was no Transactional.
+func transactionsOf(from gearcore.Vault, p gearcore.Part) (list []prepared, err error) {
+	b, err := connect.Content(context.Background(), from, p)
+	if err == nil && len(b) > 0 {
+		err = json.Unmarshal(b, &list)
+	}
+	return list, err
+}
+
+// Close commits what counts: nobody else does where the topology goes on without this sink.
 func (s *transactional[T]) Close() {
+	s.mu.Lock()
+	life := s.life
+	s.mu.Unlock()
+	s.commit(life)
 	s.halt()
 	s.to.Close()
 }

@@ -28,7 +28,7 @@ func (w Watermarks) IdleAfter(d time.Duration) Watermarks {
 }
 
 // MaxAhead bounds how far in the future the time of an event may be, by the clock of the task: one beyond it is not believed, since it
-// would make all others late. The default is a day; a negative d is no bound.
+// would make all others late. The default is a day; a negative d is no bound but the end of the year 9999.
 func (w Watermarks) MaxAhead(d time.Duration) Watermarks {
 	w.ahead = d
 	return w
@@ -47,7 +47,10 @@ func (w Watermarks) validate() error {
 type generator struct {
 	w      Watermarks
 	clock  Clock
+	began  time.Time
 	splits map[string]*split
+	others map[string]int64 // at the checkpoint it goes on from: the newest events of splits that other tasks had
+	kept   bool             // the source has said which splits there are
 	cur    *split
 	floor  int64 // what was said last, 0 before
 }
@@ -62,18 +65,18 @@ func newGenerator(w Watermarks, clock Clock) *generator {
 	if w.ahead == 0 {
 		w.ahead = maxAhead
 	}
-	return &generator{w: w, clock: clock, splits: map[string]*split{}}
+	return &generator{w: w, clock: clock, began: clock.Now(), splits: map[string]*split{}}
 }
 
 // believable reports whether an event may be of that time.
 func (g *generator) believable(at int64) bool {
-	return at > 0 && (g.w.ahead < 0 || at <= g.clock.Now().Add(g.w.ahead).UnixMilli())
+	return at > 0 && at <= gearcore.MaxTime && (g.w.ahead < 0 || at <= g.clock.Now().Add(g.w.ahead).UnixMilli())
 }
 
 // enter says of which split the next events are.
 func (g *generator) enter(id string) {
 	if g.cur = g.splits[id]; g.cur == nil {
-		g.cur = &split{seen: g.clock.Now()}
+		g.cur = &split{max: g.others[id], seen: g.clock.Now()}
 		g.splits[id] = g.cur
 	}
 }
@@ -85,7 +88,7 @@ func (g *generator) keep(ids []string) {
 		g.enter(id)
 		there[id] = g.cur
 	}
-	g.splits, g.cur = there, nil
+	g.splits, g.cur, g.kept = there, nil, true
 }
 
 // saw notes an event of the present split.
@@ -103,7 +106,7 @@ func (g *generator) saw(at int64) {
 func (g *generator) watermark() gearcore.Watermark {
 	low, active := int64(1<<63-1), false
 	for _, s := range g.splits {
-		if g.w.idle > 0 && g.clock.Now().Sub(s.seen) >= g.w.idle {
+		if g.idle(s.seen) {
 			continue
 		}
 		active = true
@@ -115,8 +118,13 @@ func (g *generator) watermark() gearcore.Watermark {
 	switch {
 	case active:
 		g.floor = max(g.floor, low)
-	case len(g.splits) > 0:
+	case len(g.splits) > 0 || g.kept || g.idle(g.began): // or there is none, or nothing was heard of any
 		return gearcore.Idle
 	}
 	return gearcore.Watermark(g.floor)
+}
+
+// idle reports whether what had no event since then is left out.
+func (g *generator) idle(since time.Time) bool {
+	return g.w.idle > 0 && g.clock.Now().Sub(since) >= g.w.idle
 }

@@ -29,8 +29,8 @@ func Window[K comparable, T any](in *Keyed[K, T], w window.Windows, opts ...Wind
 // Lateness keeps a window for d after the watermark has passed its end: each value that comes in that time makes one more pane.
 func Lateness(d time.Duration) WindowOption { return func(c *window.Config) { c.Lateness = d } }
 
-// ByClock makes windows those of the time at which values come, by the clock of the task (window.Clock: where the machine's is set back, windows
-// take longer until it has caught up). It does not act on windows that count.
+// ByClock makes windows those of the time at which values come, by the clock of the task (window.Clock: where the machine's is set back, or the task goes on
+// where it is behind, windows take longer until it has caught up). It does not act on windows that count.
 func ByClock() WindowOption { return func(c *window.Config) { c.Processing = true } }
 
 // EarlyEvery makes an early pane d after the first value that is new in a window, by the clock.
@@ -39,11 +39,12 @@ func EarlyEvery(d time.Duration) WindowOption { return func(c *window.Config) { 
 // EarlyCount makes an early pane whenever n new values are in a window.
 func EarlyCount(n int64) WindowOption { return func(c *window.Config) { c.EarlyCount = n } }
 
-// Accumulating makes each pane hold all of its window so far. Else one holds what is new since the last one.
+// Accumulating makes each pane hold all of its window so far. Else one holds what is new since the last one. A map or slice in a pane is the
+// window's own, which goes on to change: who keeps it beyond the call copies it.
 func Accumulating() WindowOption { return func(c *window.Config) { c.Accumulate = true } }
 
-// HoldLate keeps the watermark behind this step back while windows may have late panes, so that those are not late for the steps behind
-// it. Everything there waits as long.
+// HoldLate keeps the watermark behind this step back by the Lateness, so that late panes are not late for the steps behind it. Everything
+// there waits as long.
 func HoldLate() WindowOption { return func(c *window.Config) { c.HoldLate = true } }
 
 // latePort is the output for what came after its windows were over.
@@ -68,8 +69,9 @@ type Reduced[T any] struct {
 	Some  bool
 }
 
-// Reduce makes one value of those of each window: f of the first two, f of that and the third, and so on. It may keep and change its first
-// argument. Where windows are shared or merged it is called with such values in any order.
+// Reduce makes one value of those of each window: f of the first two, f of that and the third, and so on. It changes nothing that its
+// arguments lead to (pointers, maps), which other windows may hold as well. Where windows are shared or merged it is called with such values
+// in any order.
 func Reduce[K comparable, T any](in *Windowed[K, T], name string, f func(T, T) T, opts ...Option) *Stream[Pane[K, T]] {
 	add := func(r *Reduced[T], v T) {
 		if r.Some {

@@ -71,7 +71,11 @@ func (w *windowStep[K, A, T, R]) begin(s *state.Store) error {
 }
 
 func (w *windowStep[K, A, T, R]) pane(p window.Pane[K, R]) error {
-	w.out(Pane[K, R]{p.Key, p.Span, p.Timing, p.Out}, p.Time)
+	at := p.Time
+	if at == 0 {
+		at = noTime
+	}
+	w.out(Pane[K, R]{p.Key, p.Span, p.Timing, p.Out}, at)
 	return nil
 }
 

@@ -31,25 +31,29 @@ func (r *run) freezeTimes() timeState {
 	return out
 }
 
-// restoreTimes makes the generators of the index-th of tasks what they were. Splits may have been with other tasks then, which
-// is why all tasks' are taken; the source says later which ones it has (Out.Splits).
+// restoreTimes makes the generators of the index-th of tasks what they were. Splits that were with other tasks then hold it back only where the number
+// of tasks was another one: those that it has then nobody knows before the source says (Out.Splits).
 func (r *run) restoreTimes(parts []timeState, index, tasks int) {
 	for i, g := range r.generators {
 		fresh := newGenerator(g.w, g.clock)
+		fresh.others = map[string]int64{}
 		for at, p := range parts {
 			if i >= len(p) {
 				continue
 			}
 			own := len(parts) == tasks && at == index
 			for id, m := range p[i].Splits {
-				if id != "" || own {
+				switch {
+				case own || id != "" && len(parts) != tasks:
 					fresh.enter(id)
 					fresh.cur.max = max(fresh.cur.max, m)
+				case id != "":
+					fresh.others[id] = max(fresh.others[id], m)
 				}
 			}
 			if own {
 				fresh.floor = p[i].Floor
-			} else if len(parts) != tasks && (fresh.floor == 0 || p[i].Floor < fresh.floor) {
+			} else if len(parts) != tasks && (at == 0 || p[i].Floor < fresh.floor) {
 				fresh.floor = p[i].Floor
 			}
 		}

@@ -3,6 +3,8 @@ package window
 import (
 	"fmt"
 	"time"
+
+	"github.com/gearstorm/gearstorm/gearcore"
 )
 
 // Config says what a Core does.
@@ -18,16 +20,16 @@ type Config struct {
 	Lateness time.Duration
 	// Accumulate makes panes hold all of their window so far, instead of what is new.
 	Accumulate bool
-	// HoldLate keeps the output watermark back while windows may have late panes, so that those are not late for who gets them. Everything
-	// behind waits as long.
+	// HoldLate keeps the output watermark back by Lateness, so that late panes are not late for who gets them. Everything behind
+	// waits as long.
 	HoldLate bool
 	// Latest is the largest event time that is believed, in milliseconds; 0: MaxTime. MaxAhead, if not 0, is how far event time may be ahead of the clock.
 	Latest   int64
 	MaxAhead time.Duration
 }
 
-// MaxTime is the end of the year 9999 in milliseconds since 1970.
-const MaxTime int64 = 253_402_300_799_999
+// MaxTime is gearcore.MaxTime, the end of the year 9999 in milliseconds since 1970.
+const MaxTime = gearcore.MaxTime
 
 func (c *Config) validate(merges bool) error {
 	if err := c.Windows.validate(); err != nil {
@@ -143,7 +145,7 @@ type Pane[K comparable, Out any] struct {
 	Span   Span
 	Timing Timing
 	// Time is the result's event time: the last moment of its window; where windows are not of event time, the newest of its records, but not
-	// before the watermark.
+	// before the watermark; 0 if there is none.
 	Time int64
 	Out  Out
 }

@@ -18,6 +18,7 @@ type Core[K comparable, A, In, Out any] struct {
 	early    int64
 
 	mark int64 // the watermark
+	seen int64 // the largest watermark that was an event time, not the end
 	now  int64 // the clock
 	out  int64 // the output watermark
 
@@ -58,9 +59,13 @@ func New[K comparable, A, In, Out any](cfg Config, agg Aggregator[A, In, Out], s
 	return c, nil
 }
 
-// Resume tells the watermark of the checkpoint whose state the Core's State now has. Nothing is emitted.
+// Resume tells the watermark of the checkpoint whose state the Core's State now has. Nothing is emitted. The clock is to be told anew: the end of
+// input, which had stopped it, is still to come.
 func (c *Core[K, A, In, Out]) Resume(watermark int64) {
-	c.mark, c.out = watermark, 0
+	c.mark, c.seen, c.out, c.now = watermark, 0, 0, 0
+	if watermark < Forever {
+		c.seen = watermark
+	}
 }
 
 // progress is how far the time of the windows is.
@@ -159,31 +164,33 @@ func (c *Core[K, A, In, Out]) fire(k K, s Span, a *Acc[A], timing Timing) error 
 	return c.emit(p)
 }
 
-// stamp is the event time of a result.
+// stamp is the event time of a result. At the end of input, too, it is not before a watermark that was told.
 func (c *Core[K, A, In, Out]) stamp(s Span, last int64) int64 {
 	if c.cfg.Processing || c.w.kind == counted || s.End == Forever {
-		if c.mark < Forever-1 {
-			last = max(last, c.mark)
-		}
-		return last
+		return max(last, c.seen)
 	}
 	return s.End - 1
 }
 
 // AdvanceTo says that the watermark is w: records that come from now on are not older, but for late ones. It emits what is due and returns the
-// output watermark. gearcore.Idle changes nothing; gearcore.End ends every window, also those of the clock.
+// output watermark. gearcore.Idle changes nothing; gearcore.End ends every window, also those of the clock, but those that count.
 func (c *Core[K, A, In, Out]) AdvanceTo(w int64) (int64, error) {
 	if w == Forever-1 {
 		return w, nil
 	}
-	if w > c.mark {
-		c.mark = w
-	}
-	if w == Forever {
+	c.mark = max(c.mark, w)
+	if w < Forever {
+		c.seen = max(c.seen, w)
+	} else {
 		c.now = Forever
 	}
 	if !c.cfg.Processing || w == Forever {
 		if err := c.st.Ends.Due(c.progress(), c.ended); err != nil {
+			return c.out, err
+		}
+	}
+	if c.early > 0 && w == Forever { // all windows are over: the clock is not asked for any more
+		if err := c.st.Early.Due(Forever, c.reminded); err != nil {
 			return c.out, err
 		}
 	}
@@ -192,13 +199,11 @@ func (c *Core[K, A, In, Out]) AdvanceTo(w int64) (int64, error) {
 }
 
 // hold is the output watermark that the watermark allows: results are not older. Those on time are as old as their windows' last
-// moments, which the watermark has not reached before it ends them; only late ones can be older.
+// moments, which the watermark has not reached before it ends them; only late ones can be older, by the lateness at most. A late record may
+// be the first of its window, so what is kept says nothing about them.
 func (c *Core[K, A, In, Out]) hold() int64 {
-	if !c.cfg.HoldLate || c.lateness == 0 || c.cfg.Processing {
-		return c.mark
-	}
-	if next, ok := c.st.Ends.Next(); ok && next < Forever {
-		return min(c.mark, next-c.lateness-1)
+	if c.cfg.HoldLate && c.mark < Forever && c.w.kind != global {
+		return c.mark - c.lateness
 	}
 	return c.mark
 }

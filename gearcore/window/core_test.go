@@ -116,7 +116,38 @@ func TestEarlyPanesByTheClock(t *testing.T) {
 	k.advance(t, 660*sec, "k [600000 660000) on time [1 2 3] @659999")
 }
 
-// TestLatePanesAreHeldFor lets the output watermark wait for windows that may still have late panes.
+// TestNothingIsAskedForAfterTheEnd: the clock has nothing to do any more once the input has ended, whatever was to come early.
+func TestNothingIsAskedForAfterTheEnd(t *testing.T) {
+	for _, w := range []Windows{Tumbling(time.Minute), Session(time.Minute), Global()} {
+		k := start(t, Config{Windows: w, EarlyEvery: 10 * time.Second, Accumulate: true}, true)
+		k.ClockTo(1000 * sec)
+		k.add(t, 1, 600*sec, Counted)
+		k.AdvanceTo(Forever)
+		if got := k.take(); len(got) != 1 {
+			t.Errorf("%+v: panes %q, want one", w, got)
+		}
+		if at, ok := k.NextClock(); ok {
+			t.Errorf("%+v: the clock is needed at %d", w, at)
+		}
+	}
+}
+
+// TestTimesOfTheLastPanes: what the end of the input brings is not older than the watermark before it.
+func TestTimesOfTheLastPanes(t *testing.T) {
+	for _, cfg := range []Config{{Windows: Global()}, {Windows: Tumbling(time.Hour), Processing: true}} {
+		k := start(t, cfg, true)
+		k.ClockTo(1)
+		k.add(t, 1, 10*sec, Counted)
+		k.AdvanceTo(50 * sec)
+		k.AdvanceTo(Forever - 1) // idle
+		k.AdvanceTo(Forever)
+		if got := k.take(); len(got) != 1 || !strings.HasSuffix(got[0], "on time [1] @50000") {
+			t.Errorf("%+v: panes %q, want one of 50 seconds", cfg.Windows, got)
+		}
+	}
+}
+
+// TestLatePanesAreHeldFor lets the output watermark wait for windows that may still have late panes, also for those that nothing was kept of.
 func TestLatePanesAreHeldFor(t *testing.T) {
 	k := start(t, Config{Windows: Tumbling(10 * time.Second), Lateness: 5 * time.Second, Accumulate: true, HoldLate: true}, true)
 	k.add(t, 1, 11*sec, Counted)
@@ -131,6 +162,11 @@ func TestLatePanesAreHeldFor(t *testing.T) {
 	}
 	k.wants(t, "k [10000 20000) on time [1] @19999", "k [10000 20000) late [1 2] @19999")
 	k.add(t, 3, 13*sec, Late)
+	out, err := k.AdvanceTo(34 * sec)
+	k.add(t, 4, 22*sec, Counted)
+	if k.wants(t, "k [20000 30000) late [4] @29999"); err != nil || out > 29_999 {
+		t.Errorf("the output watermark is %d, %v, and a pane of 29999 comes", out, err)
+	}
 }
 
 func TestIdleAndEnd(t *testing.T) {
@@ -142,6 +178,18 @@ func TestIdleAndEnd(t *testing.T) {
 	}
 	k.wants(t)
 	k.advance(t, Forever, "k [0 10000) on time [1] @0")
+}
+
+// TestResumeFromBeforeTheEnd goes back from behind the end of input: what comes again by the clock is counted.
+func TestResumeFromBeforeTheEnd(t *testing.T) {
+	k := start(t, Config{Windows: Tumbling(10 * time.Second), Processing: true}, true)
+	k.ClockTo(5 * sec)
+	k.advance(t, Forever)
+	k.Resume(0)
+	k.ClockTo(6 * sec)
+	k.add(t, 1, 0, Counted)
+	k.ClockTo(10 * sec)
+	k.wants(t, "k [0 10000) on time [1] @0")
 }
 
 func TestErrorsOfEmitComeBack(t *testing.T) {

@@ -20,7 +20,8 @@
 //
 // # When there is a pane
 //
-// A window [Start, End) is complete when the watermark reaches End: then comes its pane OnTime. Before that there may be Early ones, by
+// A window [Start, End) is complete when the watermark reaches End: then comes its pane OnTime, unless
+// panes hold what is new and nothing is since an early one. Before that there may be Early ones, by
 // number of new records or time since the first of them; after it, for as long as Lateness, a Late one for every record. With Accumulate
 // a pane holds all of its window so far, else what is new since the last one. A window with no records has no pane.
 package window

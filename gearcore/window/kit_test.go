@@ -123,6 +123,8 @@ type kit struct {
 	ends  *alarms
 	early *alarms
 	got   []string
+	out   int64    // the output watermark that was told
+	older []string // panes that are older than that, where none may be
 }
 
 func newKit(cfg Config, merge bool) (*kit, error) {
@@ -130,6 +132,9 @@ func newKit(cfg Config, merge bool) (*kit, error) {
 	var err error
 	k.Core, err = New(cfg, listing(merge), State[string, []int]{k.panes, k.ends, k.early}, func(p Pane[string, string]) error {
 		k.got = append(k.got, show(p))
+		if p.Time < k.out && (cfg.HoldLate || cfg.Lateness == 0) {
+			k.older = append(k.older, fmt.Sprint(show(p), " behind ", k.out))
+		}
 		return nil
 	})
 	return k, err

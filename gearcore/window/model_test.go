@@ -12,6 +12,7 @@ import (
 type naive struct {
 	cfg     Config
 	mark    int64
+	seen    int64 // the last mark before the end
 	now     int64
 	windows map[string][]*naiveWindow
 	got     []string
@@ -40,9 +41,7 @@ func (n *naive) pane(k string, w *naiveWindow, timing Timing) {
 	}
 	at := w.span.End - 1
 	if w.span.End == Forever || n.cfg.Processing {
-		if at = w.last; n.mark < Forever {
-			at = max(at, n.mark)
-		}
+		at = max(w.last, n.seen)
 	}
 	n.got = append(n.got, show(Pane[string, string]{k, w.span, timing, at, fmt.Sprint(sorted(list))}))
 	w.fresh = nil
@@ -175,6 +174,9 @@ var modelled = map[string]Config{
 	"sliding, late":               {Windows: Sliding(20*time.Millisecond, 7*time.Millisecond), Lateness: 13 * time.Millisecond, Accumulate: true},
 	"sliding, late, new only":     {Windows: Sliding(20*time.Millisecond, 7*time.Millisecond), Lateness: 13 * time.Millisecond},
 	"sliding, early":              {Windows: Sliding(20*time.Millisecond, 5*time.Millisecond), EarlyCount: 4, Accumulate: true},
+	"tumbling, late, held":        {Windows: Tumbling(10 * time.Millisecond), Lateness: 15 * time.Millisecond, Accumulate: true, HoldLate: true},
+	"sliding, late, held":         {Windows: Sliding(20*time.Millisecond, 7*time.Millisecond), Lateness: 13 * time.Millisecond, Accumulate: true, HoldLate: true},
+	"session, late, held":         {Windows: Session(8 * time.Millisecond), Lateness: 20 * time.Millisecond, HoldLate: true},
 	"session":                     {Windows: Session(8 * time.Millisecond)},
 	"session, late":               {Windows: Session(8 * time.Millisecond), Lateness: 20 * time.Millisecond, Accumulate: true},
 	"session, late, new, early":   {Windows: Session(8 * time.Millisecond), Lateness: 20 * time.Millisecond, EarlyCount: 2},
@@ -239,6 +241,7 @@ func compareToModel(t *testing.T, cfg Config, merge bool, r *rand.Rand, steps in
 				t.Fatal(err)
 			}
 			m.mark = max(m.mark, clock-r.Int64N(30))
+			m.seen = m.mark
 			if !cfg.Processing {
 				m.advance()
 			}
@@ -246,7 +249,7 @@ func compareToModel(t *testing.T, cfg Config, merge bool, r *rand.Rand, steps in
 			if err != nil || o < out || o > m.mark {
 				t.Fatalf("step %d: output watermark %d, %v at %d, it was %d", step, o, err, m.mark, out)
 			}
-			out = o
+			out, k.out = o, o
 		}
 		if got, want := k.take(), m.take(); !slices.Equal(got, want) {
 			t.Fatalf("step %d, watermark %d, clock %d: panes\n%q, want\n%q", step, m.mark, m.now, got, want)
@@ -259,6 +262,9 @@ func compareToModel(t *testing.T, cfg Config, merge bool, r *rand.Rand, steps in
 	}
 	if got, want := k.take(), m.take(); !slices.Equal(got, want) {
 		t.Fatalf("at the end panes\n%q, want\n%q", got, want)
+	}
+	if len(k.older) > 0 {
+		t.Fatalf("late for who gets them: %q", k.older)
 	}
 	if n := k.panes.size(); n > 0 && cfg.Windows.kind != counted || len(k.ends.all) > 0 {
 		t.Fatalf("at the end %d panes and %d timers are left", n, len(k.ends.all))

@@ -52,7 +52,7 @@ func Session(gap time.Duration) Windows {
 // Global is one window for all records of a key, which ends with its input. It is of use with early panes.
 func Global() Windows { return Windows{kind: global} }
 
-// CountTumbling windows hold n records of a key each.
+// CountTumbling windows hold n records of a key each. Fewer that are left at the end of the input make none.
 func CountTumbling(n int64) Windows { return CountSliding(n, n) }
 
 // CountSliding windows hold the newest n records of a key, or as many as there are, and one ends with every slide-th.

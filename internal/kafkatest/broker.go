@@ -26,6 +26,8 @@ type Config struct {
 	Dir string
 	// Properties are added to the broker's.
 	Properties map[string]string
+	// Features are levels that the cluster begins with, as "transaction.version=1". Default: those that are Kafka's own.
+	Features []string
 	// Measured lets the JVM compile all it can and gives it a heap of 512 MB: the broker starts later and works faster.
 	Measured bool
 }
@@ -106,8 +108,11 @@ func (b *Broker) prepare(ctx context.Context, c Config) error {
 	}
 	os.RemoveAll(filepath.Join(b.dir, "data")) // of a try before
 	format := testserver.NewProcess(b.launch, filepath.Join(b.dir, "format.log"))
-	err = format.Start(testserver.JVM(b.java, b.jars, "64m", nil, "kafka.tools.StorageTool", "format", "--standalone",
-		"-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", b.config()))
+	args := []string{"kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", b.config()}
+	for _, f := range c.Features {
+		args = append(args, "--feature", f)
+	}
+	err = format.Start(testserver.JVM(b.java, b.jars, "64m", nil, args...))
 	if err == nil {
 		err = format.Finish(ctx)
 	}

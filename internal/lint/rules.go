@@ -12,7 +12,7 @@ var layers = [][]string{
 	{"internal/cluster/embed", "internal/cluster/mem", "internal/cluster/zk", "internal/cluster/zk/zktest", "internal/cluster/clustertest", "gearcore/checkpoint", "gearcore/checkpoint/", "gearcore/clock", "gearcore/stream", "gearcore/connect/kafka", "gearcore/connect/redis", "compat/storm", "compat/storm/stormtest", "nimbus/client", "drpc/invocations"},
 	{"gearcore/engine", "compat", "worker/keeper", "supervisor/localizer"},
 	{"gearcore/sim", "gearcore/stream/streamtest", "compat/flux", "internal/chaos", "internal/exact"},
-	{"internal/dynamic", "nimbus", "supervisor", "worker", "ui", "drpc", "compat/doctor"},
+	{"internal/dynamic", "nimbus", "supervisor", "worker", "ui", "drpc", "compat/connectors", "compat/doctor"},
 	{"", "internal/clustersim"},
 	{"cmd/", "examples/"},
 }
@@ -25,6 +25,7 @@ var siblings = map[string][]string{
 	"compat/storm":                 {"gearcore/stream"},
 	"supervisor/localizer":         {"compat"},
 	"compat/storm/stormtest":       {"compat/storm"},
+	"compat/doctor":                {"compat/connectors"},
 
 	"gearcore/checkpoint/dir":       {"gearcore/checkpoint"},
 	"gearcore/checkpoint/storetest": {"gearcore/checkpoint"},

@@ -229,14 +229,14 @@ func (h *Host) join(l *life, id uint64, conn net.Conn) (serve func()) {
 }
 
 // lost is told why a channel in the life l has ended. If the task gave up, it is started anew after a pause; else the
-// process is killed, unless the task was closed.
+// process is killed, unless the task was closed or its executor has ended, which is about to close it.
 func (h *Host) lost(id uint64, l *life, err error) {
 	h.mu.Lock()
 	a := h.tasks[id]
 	gone, again := errors.AsType[*TaskError](err)
 	if a == nil || h.now != l || !again {
 		h.mu.Unlock()
-		if a != nil {
+		if a != nil && !errors.Is(err, gearcore.ErrClosed) {
 			l.kill(err)
 		}
 		return

@@ -2,11 +2,14 @@ package jvmhost
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
 	"github.com/gearstorm/gearstorm/gearcore/dag"
@@ -152,4 +155,54 @@ func TestLeftInbox(t *testing.T) {
 	if want := "true 0\nfalse [b, c, d, e]\ntrue 5 true\n"; err != nil || string(out) != want {
 		t.Errorf("%v; Java says\n%swant\n%s", err, out, want)
 	}
+}
+
+// TestThreadThatDies has a thread of the component's own end with an exception: the task is made anew, and nothing is lost.
+func TestThreadThatDies(t *testing.T) {
+	const n = 100
+	var got tally
+	cfg := javaMain(t, "Dies")
+	cfg.FirstWait = time.Millisecond
+	l := &line{ackers: 1, width: 1, outs: map[string]string{"default": "go"}, src: &source{make: number, track: true}, sinks: []*sink{{look: got.look}}}
+	l.src.limit.Store(n)
+	h := startHost(t, cfg)
+	l.start(t, h)
+	pid := 0
+	eventually(t, "the process runs", func() bool { pid = h.PID(); return pid != 0 })
+	eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n })
+	got.each(t, n, 1, 1)
+	errs := l.hooks.all()
+	for _, err := range errs {
+		var gone *TaskError
+		if !errors.As(err, &gone) || !strings.Contains(err.Error(), "thread feeder of the component ended with an exception") ||
+			!strings.Contains(err.Error(), "the feed is gone") {
+			t.Errorf("it says %v", err)
+		}
+	}
+	if len(errs) != 2 || h.PID() != pid {
+		t.Errorf("%d errors, want 2; process %d, it began with %d", len(errs), h.PID(), pid)
+	}
+}
+
+// TestErrorInAnEmit: an Error that comes out of an emit leaves nothing of that tuple behind.
+func TestErrorInAnEmit(t *testing.T) {
+	const n = 200
+	var got tally
+	var wrong atomic.Int64
+	look := func(t gearcore.Tuple) {
+		if got.look(t); t.Int(1) != t.Int(0)+1 {
+			wrong.Add(1)
+		}
+	}
+	pairs := func(i int64, vals []gearcore.Value) []gearcore.Value {
+		return append(vals, gearcore.Long(i), gearcore.Long(i))
+	}
+	l := &line{ackers: 1, width: 2, outs: map[string]string{"default": "go"}, src: &source{make: pairs, track: true}, sinks: []*sink{{look: look}}}
+	l.src.limit.Store(n)
+	l.start(t, startHost(t, javaMain(t, "Deep")))
+	eventually(t, "all are acked", func() bool { return l.src.acked.Load() == n || l.src.failed.Load() > 0 })
+	if l.src.failed.Load() > 0 || len(l.hooks.all()) > 0 || wrong.Load() > 0 {
+		t.Fatalf("%d failed, %d wrong; errors: %v", l.src.failed.Load(), wrong.Load(), l.hooks.all())
+	}
+	got.each(t, n, 1, 1)
 }

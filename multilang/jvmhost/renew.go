@@ -27,8 +27,11 @@ func (h *Host) Stop() {
 }
 
 // renew returns a channel with a new component behind it that has that state, in a process of that generation, when it is prepared. It fails when the process,
-// or the component, was lost before that.
-func (h *Host) renew(t *task, generation uint64, state []byte) (*channel, error) {
+// or the component, was lost before that, and does not wait beyond ended: a component may never be prepared.
+func (h *Host) renew(t *task, generation uint64, state []byte, ended <-chan struct{}) (*channel, error) {
+	done := make(chan struct{})
+	defer close(done)
+	go h.wakeAt(ended, done)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if generation > h.generation {
@@ -46,6 +49,8 @@ func (h *Host) renew(t *task, generation uint64, state []byte) (*channel, error)
 		switch {
 		case h.stopped || a == nil:
 			return nil, errStopped
+		case closed(ended):
+			return nil, gearcore.ErrClosed
 		case generation < h.generation:
 			return nil, errSuperseded
 		case a.losses != losses:
@@ -57,6 +62,26 @@ func (h *Host) renew(t *task, generation uint64, state []byte) (*channel, error)
 			return ch, nil
 		}
 		h.news.Wait()
+	}
+}
+
+// wakeAt has who waits for the process look again when ended is closed, unless done is before.
+func (h *Host) wakeAt(ended, done <-chan struct{}) {
+	select {
+	case <-ended:
+		h.mu.Lock() // or who looks at ended at this moment misses it
+		h.news.Broadcast()
+		h.mu.Unlock()
+	case <-done:
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -80,11 +105,14 @@ func (b *Bolt) Restore(r *gearcore.Recovery) error {
 	if err != nil {
 		return err
 	}
-	ch, err := b.host.renew(&b.task, r.Generation, state)
+	ch, err := b.host.renew(&b.task, r.Generation, state, r.Ended)
 	if err != nil {
 		return err
 	}
-	b.keeps, b.freeze = ch.has(&ch.keeps), freezing{}
+	if b.keeps = ch.has(&ch.keeps); len(state) > 0 && !b.keeps {
+		return misfit("component %s had a state at checkpoint %d, and its bolt in Java is none that keeps one: give it another id", b.ctx.Component, r.Epoch)
+	}
+	b.freeze = freezing{}
 	b.hs.lose(len(b.hs.list), func(gearcore.Tuple) {}) // what was sent before does not count
 	b.cur, b.full = ch, false
 	b.begun.Store(true)

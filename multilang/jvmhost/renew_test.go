@@ -345,7 +345,7 @@ func TestComponentThatCannotBegin(t *testing.T) {
 	r.each(10)
 }
 
-// TestRestoreEnds: by another generation, and with the host, also where no process ever comes.
+// TestRestoreEnds: by another generation, when nobody wants it any more, and with the host, also where no process ever comes.
 func TestRestoreEnds(t *testing.T) {
 	cfg := fake(t, "good")
 	cfg.Command = func() (Command, error) { return Command{}, errors.New("no Java here") }
@@ -355,24 +355,30 @@ func TestRestoreEnds(t *testing.T) {
 	}
 	tasks := []*task{{host: h, spec: Spec{Checkpoints: true}, ctx: &gearcore.Context{}}, {host: h, spec: Spec{Checkpoints: true}, ctx: &gearcore.Context{}}}
 	ended := make(chan error, 2)
-	restore := func(i int, generation uint64) {
+	restore := func(i int, generation uint64, unwanted <-chan struct{}) {
 		go func() {
-			_, err := h.renew(tasks[i], generation, nil)
+			_, err := h.renew(tasks[i], generation, nil, unwanted)
 			ended <- err
 		}()
 	}
 	for _, k := range tasks {
 		h.attach(k)
 	}
-	restore(0, 1)
+	restore(0, 1, nil)
 	eventually(t, "the first one waits", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return h.generation == 1
 	})
-	restore(1, 2)
+	restore(1, 2, nil)
 	if err := <-ended; !errors.Is(err, errSuperseded) {
 		t.Errorf("the first one ended with %v", err)
+	}
+	unwanted := make(chan struct{})
+	restore(0, 2, unwanted)
+	close(unwanted)
+	if err := <-ended; err != gearcore.ErrClosed {
+		t.Errorf("the one that nobody wants ended with %v", err)
 	}
 	h.Stop()
 	if err := <-ended; !errors.Is(err, errStopped) {

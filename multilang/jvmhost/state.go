@@ -104,7 +104,7 @@ func (frozenState) Drop() {}
 
 // stateIn returns what a task of the component in Java had; nil if there was nothing. Storm keeps such a state by component and
 // task, and nobody knows how to divide it among others.
-func stateIn(component string, r *gearcore.Recovery) ([]byte, error) {
+func stateIn(component string, r *gearcore.Recovery) (state []byte, err error) {
 	var own gearcore.Part
 	kept := false
 	for _, p := range r.Parts {
@@ -117,17 +117,28 @@ func stateIn(component string, r *gearcore.Recovery) ([]byte, error) {
 		return nil, nil
 	}
 	if len(r.Parts) != r.Tasks {
-		return nil, fmt.Errorf("component %s had %d tasks at checkpoint %d and has %d now: the state of a bolt in Java belongs to its task and cannot be divided anew; "+
+		return nil, misfit("component %s had %d tasks at checkpoint %d and has %d now: the state of a bolt in Java belongs to its task and cannot be divided anew; "+
 			"give it %d tasks again", component, len(r.Parts), r.Epoch, r.Tasks, len(r.Parts))
 	}
-	if len(own.Files) == 0 {
-		return own.Inline, nil
+	if state = own.Inline; len(own.Files) > 0 {
+		if state, err = readState(r.Vault, own.Files[0]); err != nil {
+			return nil, fmt.Errorf("read the state of component %s: %w", component, err)
+		}
 	}
-	state, err := readState(r.Vault, own.Files[0])
-	if err != nil {
-		return nil, fmt.Errorf("read the state of component %s: %w", component, err)
+	if !plausible(state) {
+		return nil, misfit("component %s was none in Java at checkpoint %d, and a bolt in Java cannot read what it kept: give it another id", component, r.Epoch)
 	}
 	return state, nil
+}
+
+// plausible says whether bytes may be the state of a component in Java: each entry takes the lengths of its key and its value at least.
+func plausible(state []byte) bool {
+	return len(state) == 0 || len(state) >= 4 && 8*uint64(binary.LittleEndian.Uint32(state)) <= uint64(len(state)-4)
+}
+
+// misfit says what of a checkpoint a component in Java can never take up.
+func misfit(format string, args ...any) error {
+	return &gearcore.MisfitError{Err: fmt.Errorf(format, args...)}
 }
 
 func readState(from gearcore.Vault, f gearcore.File) ([]byte, error) {

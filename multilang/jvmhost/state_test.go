@@ -122,7 +122,7 @@ func TestStateOfATask(t *testing.T) {
 		}
 		return gearcore.TaskPart{Index: index, Part: p}
 	}
-	short, long := []byte{1, 0, 0, 0, 'a'}, append([]byte{1, 0, 0, 0}, make([]byte, gearcore.MaxInline)...)
+	short, long := append([]byte{1, 0, 0, 0}, "8 bytes!"...), append([]byte{1, 0, 0, 0}, make([]byte, gearcore.MaxInline)...)
 	r := gearcore.Recovery{Epoch: 7, Parts: []gearcore.TaskPart{part(0, short), part(1, long)}, Tasks: 2, Vault: vault}
 	for index, want := range [][]byte{short, long} {
 		r.Index = index
@@ -134,7 +134,14 @@ func TestStateOfATask(t *testing.T) {
 	if _, err := stateIn("keeper", &r); err == nil || !strings.Contains(err.Error(), "component keeper had 2 tasks at checkpoint 7 and has 3 now") {
 		t.Errorf("three tasks: %v", err)
 	}
-	r.Parts = []gearcore.TaskPart{{Index: 0}, {Index: 1}}
+	for what, other := range map[string][]byte{"too short": short[:3], "a state by key": []byte("GSST\x01\x00 and more"), "fewer bytes than entries": {2, 0, 0, 0, 0}} {
+		r.Parts, r.Tasks, r.Index = []gearcore.TaskPart{{Part: gearcore.Part{Inline: other}}}, 1, 0
+		_, err := stateIn("keeper", &r)
+		if _, never := errors.AsType[*gearcore.MisfitError](err); !never || !strings.Contains(err.Error(), "component keeper was none in Java at checkpoint 7") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	r.Parts, r.Tasks = []gearcore.TaskPart{{Index: 0}, {Index: 1}}, 2
 	if got, err := stateIn("keeper", &r); got != nil || err != nil {
 		t.Errorf("where nothing was kept: %q, %v", got, err)
 	}
@@ -142,4 +149,31 @@ func TestStateOfATask(t *testing.T) {
 	if _, err := stateIn("keeper", &r); err == nil || !strings.Contains(err.Error(), "allowed are") {
 		t.Errorf("a state that is too long: %v", err)
 	}
+}
+
+// TestStateThatNobodyKeeps: a bolt in Java that keeps nothing does not begin where something was kept.
+func TestStateThatNobodyKeeps(t *testing.T) {
+	kinds(t, func(t *testing.T, cfg Config) {
+		r := startRig(t, cfg, 1)
+		r.begin(0)
+		at := r.cut()
+		r.mu.Lock()
+		for i, p := range r.parts[at] {
+			if r.component(p.Task) == "java" {
+				r.parts[at][i].Inline = append([]byte{1, 0, 0, 0}, make([]byte, 8)...)
+			}
+		}
+		r.mu.Unlock()
+		r.engine.Obey(checkpoint.Order{Generation: r.o.Generation + 1, Restore: at, Committed: at, Dropped: r.last})
+		r.broken()
+		var why *engine.OpenError
+		for _, err := range r.hooks.all() {
+			if errors.As(err, &why) {
+				break
+			}
+		}
+		if why == nil || !strings.Contains(why.Error(), "component java had a state at checkpoint 1, and its bolt in Java is none that keeps one") {
+			t.Errorf("%v; all errors: %v", why, r.hooks.all())
+		}
+	})
 }

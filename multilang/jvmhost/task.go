@@ -68,8 +68,12 @@ func (t *task) Started() bool { return t.begun.Load() }
 
 // Close ends the channel and waits for its goroutines.
 func (t *task) Close() {
-	if t.async != nil {
-		t.host.detach(t)
+	if t.async == nil {
+		return
+	}
+	t.host.detach(t)
+	if t.cur != nil {
+		t.lost(t.cur) // nobody else says so: the executor has ended
 	}
 }
 
@@ -137,14 +141,14 @@ func (t *task) send(c *gearcore.Collector, rp *reply, e *emitted, em gearcore.Em
 	return nil
 }
 
-// report tells of an error. In a topology with checkpoints that does not wait for the executor, which may be about to forget what it
-// was told.
+// report tells of an error. That does not wait for the executor: in a topology with checkpoints it may be about to forget what it was told, and one
+// that waits for room may do so for a task that waits for the next process.
 func (t *task) report(err error) {
 	if hooks := t.host.hooks; hooks != nil && t.spec.Checkpoints {
 		hooks.Errored(t.ctx.Task, err)
 		return
 	}
-	_ = t.async.Do(0, func(c *gearcore.Collector) { c.ReportError(err) }) // an executor that has ended needs no telling
+	_ = t.async.Report(err) // an executor that has ended needs no telling
 }
 
 var errDown = errors.New("the Java process is down")

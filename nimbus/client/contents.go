@@ -34,6 +34,9 @@ func ContentsOf(r io.ReaderAt, size int64) (*stormrpc.JarContents, error) {
 		}
 		sum := fmt.Sprintf("%08x-%x", f.CRC32, f.UncompressedSize64)
 		if name, ok := strings.CutPrefix(f.Name, resourcesPrefix); ok {
+			if f.Mode()&0o111 != 0 {
+				sum += "-x" // that it may be executed, which nodes keep of its mode
+			}
 			out.Scripts[name] = sum
 			continue
 		}

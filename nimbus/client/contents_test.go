@@ -3,6 +3,7 @@ package client
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -50,6 +51,20 @@ func TestContents(t *testing.T) {
 	}
 	if _, other := of("a/Y.class", "1"); other == rest {
 		t.Error("a class of another name was not noticed")
+	}
+	var executable bytes.Buffer
+	w := zip.NewWriter(&executable)
+	h := &zip.FileHeader{Name: "resources/b.py"}
+	h.SetMode(0o755)
+	f, err := w.CreateHeader(h)
+	if err == nil {
+		_, err = f.Write([]byte("22"))
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := ContentsOf(bytes.NewReader(executable.Bytes()), int64(executable.Len())); err != nil || c.Scripts["b.py"] != scripts["b.py"]+"-x" {
+		t.Errorf("a script that may be executed now: %v, %v, before %v", c, err, scripts)
 	}
 	if _, err := ContentsOf(bytes.NewReader([]byte("no zip")), 6); err == nil {
 		t.Error("what is no zip file was listed")

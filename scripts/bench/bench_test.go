@@ -131,7 +131,7 @@ func testRunner(t *testing.T) runner {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.close)
-	return runner{probes: l, pace: pace{window: 100 * time.Millisecond, windows: 1}}
+	return runner{probes: l, pace: pace{window: time.Second, windows: 1}}
 }
 
 // A comparison of gearstorm with itself: the line, the file of raw results and the table of it.

@@ -54,11 +54,12 @@ func (x *exactly) large(ctx context.Context, name string, disk bool) (err error)
 	x.print(fmt.Sprintf("bench state-checkpoint-%s took=%.2fs state=%.0fMB entries=%d changed=1%% goal=<%.0fs", name, took.Seconds(), float64(size)/1e6, keys,
 		checkpointGoal.Seconds()), took < checkpointGoal, wrong)
 	var all []float64
-	for range x.o.rounds {
+	for n := range x.o.rounds {
 		took, err := x.recover(ctx, sh)
 		if err != nil {
 			return fmt.Errorf("%w; workers said last:\n%s", err, x.our.said())
 		}
+		fmt.Fprintf(x.out, "# state-recovery-%s kill %d: %.2fs\n", name, n+1, took.Seconds())
 		all = append(all, took.Seconds())
 	}
 	var s sample
@@ -128,6 +129,10 @@ func (x *exactly) checkpoints(ctx context.Context, topology string) (took time.D
 	}
 }
 
+// aLife is how long a worker is at work before it is killed again. The next kill finds checkpoints of this life then, and the supervisor does not take the
+// worker for one that cannot run: it holds such a one back for a second, then two, four and so on, until one has run for five seconds.
+const aLife = 6 * time.Second
+
 // recover kills the worker and returns how long it takes from then until the next one has put out a count.
 func (x *exactly) recover(ctx context.Context, sh shape) (time.Duration, error) {
 	pids, err := taskProcesses(x.probes)
@@ -148,8 +153,7 @@ func (x *exactly) recover(ctx context.Context, sh shape) (time.Duration, error) 
 	if err != nil {
 		return 0, err
 	}
-	// A moment of ordinary work, so that the next kill finds checkpoints of this life.
-	return time.Unix(0, total(all).First).Sub(began), pause.For(ctx, 3*time.Second)
+	return time.Unix(0, total(all).First).Sub(began), pause.For(ctx, aLife)
 }
 
 // taskProcesses are the processes that have tasks of the topology.

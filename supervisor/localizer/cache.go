@@ -40,6 +40,9 @@ type Config struct {
 	Retries int
 	// Threads bounds the transfers at one time. Default 5.
 	Threads int
+	// Admit lets those read a topology's newer code who are to, in a directory that is about to take the place of the one before, which workers that
+	// run then look into. Default: nobody else.
+	Admit func(topology, dir string) error
 	// Reachable says whether the master answered lately. While it says no, what is on disk is used without asking for newer
 	// versions; Update makes up for that. Default: always yes.
 	Reachable func() bool
@@ -117,6 +120,9 @@ func Open(cfg Config) (*Cache, error) {
 	}
 	if cfg.Threads <= 0 {
 		cfg.Threads = 5
+	}
+	if cfg.Admit == nil {
+		cfg.Admit = func(string, string) error { return nil }
 	}
 	if cfg.Reachable == nil {
 		cfg.Reachable = func() bool { return true }

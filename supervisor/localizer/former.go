@@ -49,10 +49,11 @@ func linkFiles(from, to string, names ...string) error {
 }
 
 // carryResources has processes that work in old/resources keep that directory, now that the directory now took the place of old with
-// what rec says. It does so for another version of the graph alone: for anything else workers start again.
+// what rec says. It does so for another version of the code alone, which may be that of an earlier one (CodeID): for anything else workers start
+// again.
 func carryResources(old, now string, rec *record) error {
 	before, err := recordIn(old)
-	if err != nil || before.CodeID == rec.CodeID {
+	if err != nil || before.CodeVersion == rec.CodeVersion {
 		return nil // nothing was there, or nothing that anybody goes on with
 	}
 	was, err := formerIn(old, compat.FormerResources)
@@ -60,7 +61,7 @@ func carryResources(old, now string, rec *record) error {
 		return err
 	}
 	if from := filepath.Join(old, resourcesDir); isDir(from) {
-		if sameResources(before, rec) {
+		if sameResources(old, now, before, rec) {
 			err = swap(from, filepath.Join(now, resourcesDir))
 		} else {
 			err = os.Rename(from, filepath.Join(now, compat.FormerName(compat.FormerResources, before.CodeVersion)))
@@ -102,13 +103,26 @@ func isDir(name string) bool {
 	return err == nil && st.IsDir()
 }
 
-// sameResources says whether two contents have the same files under resources/.
-func sameResources(a, b *record) bool {
+// sameResources says whether two directories, with what a and b say, have the same files under resources/, and of these the same may be executed.
+func sameResources(old, now string, a, b *record) bool {
 	of := func(r *record) map[string]string {
 		files := maps.Clone(r.Files)
 		maps.DeleteFunc(files, func(name, _ string) bool { return !strings.HasPrefix(name, resourcesDir+"/") })
 		return files
 	}
 	x, y := of(a), of(b)
-	return len(x) > 0 && maps.Equal(x, y)
+	if len(x) == 0 || !maps.Equal(x, y) {
+		return false
+	}
+	for name := range x {
+		if executable(filepath.Join(old, name)) != executable(filepath.Join(now, name)) {
+			return false
+		}
+	}
+	return true
+}
+
+func executable(name string) bool {
+	st, err := os.Lstat(name)
+	return err == nil && st.Mode()&0o100 != 0
 }

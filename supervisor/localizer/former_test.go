@@ -2,6 +2,7 @@ package localizer
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,9 @@ func TestWorkingDirectoriesOutliveVersions(t *testing.T) {
 			t.Errorf("version %v has %q: %v", v, b, err)
 		}
 	}
-	update(publish(2, "one"), "one")
+	update(Version{Number: 2, Code: one.Code}, "one") // the next one went back to it before it was heard of here
+	reads("one")
+	update(publish(3, "one"), "one")
 	now, err := os.Stat(filepath.Join(code.Dir, resourcesDir))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +63,7 @@ func TestWorkingDirectoriesOutliveVersions(t *testing.T) {
 		t.Errorf("the same files are in another directory: %v", err)
 	}
 	for v := range int64(keptFormer) {
-		update(publish(3+v, fmt.Sprint(v)), fmt.Sprint(v))
+		update(publish(4+v, fmt.Sprint(v)), fmt.Sprint(v))
 		reads("one")
 	}
 	former := func() int { return strings.Count(strings.Join(names(t, code.Dir), " "), "/a") - 1 }
@@ -76,6 +79,27 @@ func TestWorkingDirectoriesOutliveVersions(t *testing.T) {
 	}
 	if err := c.Release(topo, "u"); err != nil || len(treeOf(t, c.cfg.Dir)) != 0 {
 		t.Errorf("left: %v, %v", treeOf(t, c.cfg.Dir), err)
+	}
+}
+
+// A version in which a script may be executed, and nothing else of it is new, has it so.
+func TestScriptMayBeExecutedFromAVersionOn(t *testing.T) {
+	m := newMaster()
+	c := openCache(t, t.TempDir(), m)
+	publish := func(version int64, mode os.FileMode) Version {
+		code := fmt.Sprintf("%s-v%d", topo, version)
+		m.publishAs(t, code, conf.Conf{"version": version}, zipOf(t, member{name: "resources/a", data: "one", mode: mode}))
+		return Version{Number: version, Code: code}
+	}
+	code, err := c.Acquire(t.Context(), topo, "u", publish(1, 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Update(t.Context(), topo, publish(2, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(filepath.Join(code.Dir, resourcesDir, "a")); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", st, err)
 	}
 }
 
@@ -135,5 +159,38 @@ func TestCodeOutlivesVersions(t *testing.T) {
 	}
 	if err := c.Release(topo, "u"); err != nil || len(treeOf(t, c.cfg.Dir)) != 0 {
 		t.Errorf("left: %v, %v", treeOf(t, c.cfg.Dir), err)
+	}
+}
+
+// Who is to read newer code may do so from the moment on in which it is there, with that of the version before.
+func TestNewerCodeIsAdmittedBeforeItComes(t *testing.T) {
+	m := newMaster()
+	const mark = "admitted"
+	dir := filepath.Join(t.TempDir(), "stormdist")
+	c, err := Open(Config{Dir: dir, BlobDir: m.blobDir(t), From: m, Limits: smallLimits, Platform: "linux-test", Retries: -1, Reachable: m.reachable,
+		Log: slog.New(slog.DiscardHandler), Admit: func(topology, fresh string) error {
+			former := compat.FormerName(compat.FormerCode, 1)
+			if topology != topo || isDir(filepath.Join(dir, topo)) && (!isDir(filepath.Join(fresh, former)) || isDir(filepath.Join(dir, topo, former))) {
+				t.Errorf("%s is admitted to %s", topology, fresh)
+			}
+			return os.WriteFile(filepath.Join(fresh, mark), nil, 0o600)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := c.Acquire(t.Context(), topo, "u", m.publishVersion(t, 1, "one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []Version{{}, m.publishVersion(t, 2, "two")} {
+		if err := c.Update(t.Context(), topo, v); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(code.Dir, mark)); err != nil {
+			t.Error(err)
+		}
+	}
+	if !c.Has(topo, Version{Number: 2, Code: topo + "-v2"}) {
+		t.Error("the second version did not come")
 	}
 }

@@ -183,6 +183,9 @@ func (c *Cache) place(tmp, topology string, e *entry, rec *record) error {
 	if err := keepCode(tmp, dir, rec.CodeVersion); err != nil {
 		c.cfg.Log.Warn("workers that start just now may not find their code", "topology", topology, "err", err)
 	}
+	if err := c.cfg.Admit(topology, tmp); err != nil {
+		c.cfg.Log.Warn("workers that run may not read newer code", "topology", topology, "err", err)
+	}
 	if err := swap(tmp, dir); err != nil {
 		return err
 	}

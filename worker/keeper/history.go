@@ -83,7 +83,7 @@ func partOf(c *checkpoint.Component) *stormrpc.CheckpointPart {
 			p.Bytes += f.Bytes
 		}
 		if t.Note != "" && len(p.Notes) < notesKept {
-			p.Notes = append(p.Notes, short(t.Note, noteBytes))
+			p.Notes = append(p.Notes, gist.Of(t.Note, noteBytes))
 		}
 	}
 	return p
@@ -158,9 +158,4 @@ func (k *Keeper) noteLocked(n checkpoint.Notice) (trouble error) {
 		k.figures.Epoch = n.Epoch
 	}
 	return nil
-}
-
-// short cuts a text to n bytes of UTF-8.
-func short(s string, n int) string {
-	return strings.ToValidUTF8(s[:min(len(s), n)], "")
 }

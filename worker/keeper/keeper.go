@@ -85,6 +85,7 @@ func New(cfg Config) *Keeper {
 func (k *Keeper) SetPlan(p checkpoint.Plan, g *dag.Graph, slots []string) {
 	k.mu.Lock()
 	k.clocks.order = clock.OrderOf(g)
+	p.Workers = slots
 	k.plan, k.planned, k.slots = p, true, slots
 	maps.DeleteFunc(k.reports, func(slot string, _ checkpoint.Report) bool { return !slices.Contains(slots, slot) })
 	k.mu.Unlock()

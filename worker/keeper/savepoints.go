@@ -13,6 +13,8 @@ const (
 	answersKept = 32
 	// lookAgain is when a list of savepoints that could not be read is read again.
 	lookAgain = 2 * time.Second
+	// listAfter is when it is read again though nothing was done here: other topologies share the store, and people look into it themselves.
+	listAfter = 30 * time.Second
 )
 
 // savepoints is what is known and asked of savepoints; Keeper.mu guards it.
@@ -24,6 +26,7 @@ type savepoints struct {
 	toRead   []string              // that were kept, and whose answer is due
 	list     []*stormrpc.Savepoint // of the store
 	listed   bool
+	listedAt time.Time
 	answers  []*stormrpc.SavepointAnswer
 }
 
@@ -80,7 +83,7 @@ type savepointJobs struct {
 }
 
 func (s *savepoints) jobs() (j savepointJobs) {
-	j = savepointJobs{s.toRemove, s.toRead, !s.listed || len(s.toRead)+len(s.toRemove) > 0}
+	j = savepointJobs{s.toRemove, s.toRead, !s.listed || len(s.toRead)+len(s.toRemove) > 0 || time.Since(s.listedAt) >= listAfter}
 	s.toRemove, s.toRead, s.listed = nil, nil, true
 	return j
 }
@@ -104,7 +107,7 @@ func (k *Keeper) serveSavepoints(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-k.errand:
-		case <-tick.C: // for a list that could not be read
+		case <-tick.C: // for a list that could not be read, or is old
 		}
 	}
 }
@@ -137,14 +140,14 @@ func (k *Keeper) doSavepoints(ctx context.Context, j savepointJobs) {
 	names, err := checkpoint.Savepoints(ctx, k.cfg.Store)
 	var list []*stormrpc.Savepoint
 	for _, name := range names {
-		if made, e := k.readSavepoint(ctx, name); e == nil {
+		if made, e := k.readSavepoint(ctx, name); e == nil { // one of a name that was there may be another one
 			list = append(list, made)
 		}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.saves.listed = err == nil; err == nil {
-		k.saves.list = list
+		k.saves.list, k.saves.listedAt = list, time.Now()
 	}
 }
 

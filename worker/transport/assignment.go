@@ -107,7 +107,7 @@ func (t *Transport) findWay(o *Outlet) {
 // comeHome hands over what the outlets held that have come home.
 func (t *Transport) comeHome(back []*gearcore.Batch, wake []func()) {
 	for _, b := range back {
-		if !t.cfg.TakeBack(b) {
+		if !t.cfg.TakeBack(b, true) {
 			t.Outlet(b.Target).Push(b)
 		}
 	}

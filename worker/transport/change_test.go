@@ -141,7 +141,7 @@ func TestTaskThatComesHere(t *testing.T) {
 	here, got := false, 0
 	a := startIn(t, "a", 1, func(c *Config) {
 		c.Runs = func(id gearcore.TaskID) bool { mu.Lock(); defer mu.Unlock(); return here && id == 4 }
-		c.TakeBack = func(b *gearcore.Batch) bool {
+		c.TakeBack = func(b *gearcore.Batch, waited bool) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			if here {

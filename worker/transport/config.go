@@ -42,10 +42,10 @@ type Config struct {
 	// Slot is where this worker is, one of Assignment.Slots. Where those are nil it may be empty.
 	Slot string
 	// Runs says whether a task is in this worker at present, and TakeBack takes a batch that was pushed for a task that is, as
-	// it had been elsewhere. TakeBack must not block, and calls b.Done; it says no if the task is not here. Both are nil where
-	// tasks do not come.
+	// it had been elsewhere; waited says that the outlet held it when the task came, all by the goroutine of SetPeers and in order. TakeBack
+	// must not block, and calls b.Done; it says no if the task is not here. Both are nil where tasks do not come.
 	Runs     func(gearcore.TaskID) bool
-	TakeBack func(b *gearcore.Batch) bool
+	TakeBack func(b *gearcore.Batch, waited bool) bool
 
 	// Keeps, if set, says what the consumer of a task's batches may hold after Done: what it may not is used again. It is
 	// asked for every batch. Default: KeepsAll.

@@ -29,7 +29,8 @@
 // # When tasks move
 //
 // Workers hear of a new plan at different times. The rules below keep what is under way meanwhile in order; the engine's part
-// is in package engine (early.go).
+// is in package engine (early.go, admit.go), which says also where order ends: who leaves waits for half a second for what is sent to it by the
+// former plan, and what comes later is passed on, beside what is sent to the new place.
 //
 //   - Who is spoken with (assignment.go). In the handshake each side says its slot and the version of the plan it knows. A peer
 //     that knows the present plan or a newer one is welcome, and so is one whose slot has a part in the present assignment: it
@@ -46,7 +47,8 @@
 //     (link.past), and one that comes back goes on from there. Grants for targets that are not there are ignored.
 //   - Links are kept up to the tasks that SetPeers names: those that somebody here sends to. What is sent to another one, by
 //     an executor that leaves or since its task was here, goes by Assignment.Tasks, over a link that lasts until the next change.
-//   - An outlet whose task has come to this worker leads home, to Config.TakeBack; when the task leaves again before SetPeers
+//   - An outlet whose task has come to this worker leads home, to Config.TakeBack, which is told what the outlet held: that was sent before
+//     anything that is pushed or delivered here since. When the task leaves again before SetPeers
 //     says where to, it leads nowhere until then. What waits there is sent once there is an address, within PeerTimeout.
 //   - A link that no outlet is on any more retires (retire.go): it ends when its peer has received and settled all, or is away,
 //     or after PeerTimeout; what is due then fails.

@@ -55,7 +55,7 @@ func (o *Outlet) Push(b *gearcore.Batch) (room bool) {
 	}
 	if l.home {
 		l.mu.Unlock()
-		if o.t.cfg.TakeBack(b) {
+		if o.t.cfg.TakeBack(b, false) {
 			return true
 		}
 		o.t.leaveHome(o)

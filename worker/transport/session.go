@@ -123,6 +123,23 @@ func (t *Transport) forgetFormerLocked(id *identity) {
 	}
 }
 
+// forgetAfter is how many times PeerTimeout a session lasts without a connection. Its peer has given up by then what it holds; mostly it is a worker that
+// was started again, under another id.
+const forgetAfter = 4
+
+// forgetGone forgets the sessions whose peers have been away for long.
+func (t *Transport) forgetGone(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k, s := range t.sessions {
+		if s.users == 0 && s.goneFor(now) >= forgetAfter*t.cfg.PeerTimeout {
+			delete(t.sessions, k)
+			s.proxies.close()
+		}
+	}
+	t.stats.Sessions.Store(int64(len(t.sessions)))
+}
+
 // keepBooks forgets what nobody will settle or wait for, until ctx ends.
 func (t *Transport) keepBooks(ctx context.Context) {
 	sweep := time.NewTicker(t.cfg.PeerTimeout)
@@ -145,6 +162,7 @@ func (t *Transport) keepBooks(ctx context.Context) {
 					s.proxies.clear()
 				}
 			})
+			t.forgetGone(now)
 		}
 	}
 }

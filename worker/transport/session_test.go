@@ -1,6 +1,27 @@
 package transport
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
+
+// TestSessionsOfWorkersThatAreGone are forgotten: a worker that is started again comes under another id.
+func TestSessionsOfWorkersThatAreGone(t *testing.T) {
+	b := start(t, "b", func(c *Config) { c.PeerTimeout = 20 * time.Millisecond })
+	stays := start(t, "stays", nil)
+	stays.to(b.Addr().String(), 4)
+	await(t, "one is connected that stays", stays.Ready)
+	for _, worker := range []string{"a", "c"} {
+		a := start(t, worker, nil)
+		a.to(b.Addr().String(), 4)
+		await(t, "it is connected", a.Ready)
+		pump(a.Outlet(4), 4, 0, 1)
+		a.stop()
+	}
+	await(t, "both are forgotten", func() bool { return b.Stats().Sessions.Load() == 1 })
+	pump(stays.Outlet(4), 4, 0, 1)
+	await(t, "the one that stays is served", func() bool { return b.count() == 3 })
+}
 
 // TestSessionsInUseAreNotForgotten looks at the time between the lookup of a session and its first frame, in which others
 // want room: it stays, so there are never more than MaxSessions.

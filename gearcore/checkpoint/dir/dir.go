@@ -35,6 +35,7 @@ const stale = 48 * time.Hour
 // Store is a checkpoint.Store in a directory.
 type Store struct {
 	root *os.Root
+	sync func(dir string) error // makes the names in a directory durable
 	mu   sync.Mutex
 	made map[string]bool // directories that are known to be there, for good
 }
@@ -54,6 +55,7 @@ func Open(at string) (*Store, error) {
 		return nil, fmt.Errorf("open the directory of checkpoints: %w", err)
 	}
 	s := &Store{root: root, made: map[string]bool{}}
+	s.sync = s.syncNames
 	if err := s.sweep(); err != nil {
 		root.Close()
 		return nil, fmt.Errorf("open the directory of checkpoints %s: %w", at, err)
@@ -126,16 +128,23 @@ func (s *Store) PutIfAbsent(ctx context.Context, name string, content []byte) er
 	return s.write(ctx, name, bytes.NewReader(content), s.root.Link)
 }
 
-// write writes a file and gives it its name by rename or link.
-func (s *Store) write(ctx context.Context, name string, content io.Reader, place func(from, to string) error) (err error) {
+// write makes a file of that name durable. Once it has the name nothing says any more that it is not written, a full disk least of all.
+func (s *Store) write(ctx context.Context, name string, content io.Reader, place func(from, to string) error) error {
 	if err := checkpoint.CheckName(name); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("put %s: %w", name, kind(err))
-		}
-	}()
+	err := kind(s.put(ctx, name, content, place))
+	if err == nil {
+		err = s.sync(path.Dir(name))
+	}
+	if err != nil {
+		return fmt.Errorf("put %s: %w", name, err)
+	}
+	return nil
+}
+
+// put writes a file and gives it its name by rename or link.
+func (s *Store) put(ctx context.Context, name string, content io.Reader, place func(from, to string) error) error {
 	if err := s.makeDir(path.Dir(name)); err != nil {
 		return err
 	}
@@ -160,10 +169,7 @@ func (s *Store) write(ctx context.Context, name string, content io.Reader, place
 	if err != nil {
 		return err
 	}
-	if err := place(at, name); err != nil {
-		return err
-	}
-	return s.sync(path.Dir(name))
+	return place(at, name)
 }
 
 // under ends reading when ctx does.
@@ -205,8 +211,7 @@ func (s *Store) makeDir(dir string) error {
 	return nil
 }
 
-// sync makes the names in a directory durable.
-func (s *Store) sync(dir string) error {
+func (s *Store) syncNames(dir string) error {
 	d, err := s.root.Open(dir)
 	if err != nil {
 		return err
@@ -260,7 +265,10 @@ func (s *Store) List(ctx context.Context, prefix string) ([]checkpoint.Object, e
 			return err
 		}
 		if d.Name()[0] == '.' && name != "." {
-			return fs.SkipDir
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil // of a file SkipDir would leave out what comes behind it
 		}
 		if !d.Type().IsRegular() || name+"/" == prefix {
 			return nil

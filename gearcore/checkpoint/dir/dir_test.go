@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +101,18 @@ func TestRootIsDurable(t *testing.T) {
 	}
 }
 
+// What has its name and may not be durable is nothing that is surely not written, whatever the disk says.
+func TestNameThatMayBeThere(t *testing.T) {
+	s := open(t, t.TempDir())
+	for name, said := range map[string]error{"a": syscall.ENOSPC, "b": syscall.EDQUOT, "c": fs.ErrNotExist} {
+		s.sync = func(string) error { return said }
+		err := s.PutIfAbsent(t.Context(), name, []byte("x"))
+		if !errors.Is(err, said) || errors.Is(err, checkpoint.ErrFull) || checkpoint.Lost(err) {
+			t.Errorf("%v is told as %v", said, err)
+		}
+	}
+}
+
 func TestLeftoversOfCrashesGo(t *testing.T) {
 	at := t.TempDir()
 	open(t, at)
@@ -140,5 +153,24 @@ func TestLinksLeadNowhere(t *testing.T) {
 	}
 	if _, err := Open("relative"); err == nil {
 		t.Error("a relative path opens")
+	}
+}
+
+// What others leave beside objects, as rsync and NFS do, hides none of them: a topology would begin anew where its log seems to be empty.
+func TestHiddenFilesHideNothing(t *testing.T) {
+	at := t.TempDir()
+	s := open(t, at)
+	if err := s.Put(t.Context(), "log/1", strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".nfs0001", ".1.Xy7", "log/.1.Xy7"} {
+		if err := os.WriteFile(filepath.Join(at, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, prefix := range []string{"", "log/"} {
+		if l, err := s.List(t.Context(), prefix); err != nil || len(l) != 1 || l[0].Name != "log/1" {
+			t.Errorf("in %q there are %v, %v", prefix, l, err)
+		}
 	}
 }

@@ -101,7 +101,7 @@ func (s *Store) Put(ctx context.Context, name string, content io.Reader) error {
 	n, err := io.CopyN(&first, content, single)
 	switch {
 	case errors.Is(err, io.EOF):
-		_, err = s.core.Client.PutObject(ctx, s.bucket, s.prefix+name, &first, n, unsigned)
+		_, err = s.core.Client.PutObject(ctx, s.bucket, s.prefix+name, bytes.NewReader(first.Bytes()), n, unsigned) // which can be sent again
 	case err == nil:
 		_, err = s.core.Client.PutObject(ctx, s.bucket, s.prefix+name, io.MultiReader(&first, content), -1, unsigned)
 	}

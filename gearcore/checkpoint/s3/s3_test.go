@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/johannesboyne/gofakes3"
@@ -88,6 +89,26 @@ func TestParts(t *testing.T) {
 	l, err := s.List(t.Context(), "topologies/")
 	if err != nil || len(l) != 1 || l[0].Bytes != f.Bytes {
 		t.Errorf("%v, %v", l, err)
+	}
+}
+
+// A store that is busy for a moment does not cost a checkpoint.
+func TestPutIsTriedAgain(t *testing.T) {
+	var busy atomic.Int32
+	s := open(t, config(serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/x") && busy.Add(1) == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})))
+	if err := s.Put(t.Context(), "x", strings.NewReader("y")); err != nil || busy.Load() != 2 {
+		t.Errorf("%d requests: %v", busy.Load(), err)
+	}
+	if l, err := s.List(t.Context(), ""); err != nil || len(l) != 1 || l[0].Bytes != 1 {
+		t.Errorf("there are %v, %v", l, err)
 	}
 }
 

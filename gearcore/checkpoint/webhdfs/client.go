@@ -25,7 +25,14 @@ type client struct {
 	at     atomic.Int32 // the one that answered last
 	user   string
 	token  func() string // of a delegation, "" for none
+	late   func(f func()) (stop func() bool)
 }
+
+// patience is how long a name node may take until it begins to answer. It is well below what one action on a store may take, so that the next
+// one is asked where one stands still with its connections open.
+const patience = 20 * time.Second
+
+var errSilent = fmt.Errorf("it has not answered within %v", patience)
 
 // maxAnswer bounds what a name node says, in bytes: a list of some 100,000 files.
 const maxAnswer = 64 << 20
@@ -44,11 +51,15 @@ func newClient(c Config, hosts []string) *client {
 	if token == nil {
 		token = func() string { return "" }
 	}
+	late := c.late
+	if late == nil {
+		late = func(f func()) func() bool { return time.AfterFunc(patience, f).Stop }
+	}
 	scheme := "http"
 	if c.Secure {
 		scheme = "https"
 	}
-	return &client{scheme: scheme, hosts: hosts, user: c.User, token: token, http: &http.Client{
+	return &client{scheme: scheme, hosts: hosts, user: c.User, token: token, late: late, http: &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -162,7 +173,7 @@ func (c *client) ask(ctx context.Context, method, path, op string, params url.Va
 	for i := range c.hosts {
 		at := (int(first) + i) % len(c.hosts)
 		u := url.URL{Scheme: c.scheme, Host: c.hosts[at], Path: "/webhdfs/v1" + path, RawQuery: q.Encode()}
-		r, err := c.send(ctx, method, u.String(), nil)
+		r, err := c.sendWithin(ctx, method, u.String())
 		if err == nil && r.StatusCode == http.StatusForbidden {
 			if err = answer(r); !mayAskAnother(err) {
 				return nil, err
@@ -182,6 +193,36 @@ func (c *client) ask(ctx context.Context, method, path, op string, params url.Va
 func mayAskAnother(err error) bool {
 	var r *remote
 	return errors.As(err, &r) && r.elsewhere()
+}
+
+// sendWithin is send to a name node, whose answer has to begin within patience.
+func (c *client) sendWithin(ctx context.Context, method, to string) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := c.late(func() { cancel(errSilent) })
+	r, err := c.send(ctx, method, to, nil)
+	if stop(); context.Cause(ctx) == errSilent {
+		if err == nil {
+			r.Body.Close()
+		}
+		return nil, errSilent
+	}
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	r.Body = &ending{r.Body, func() { cancel(nil) }}
+	return r, nil
+}
+
+// ending is the body of an answer whose request's context ends with it.
+type ending struct {
+	io.ReadCloser
+	end func()
+}
+
+func (e *ending) Close() error {
+	defer e.end()
+	return e.ReadCloser.Close()
 }
 
 // send makes one request. body is not closed.

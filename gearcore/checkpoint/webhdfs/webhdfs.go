@@ -38,6 +38,8 @@ type Config struct {
 	Delegation func() string
 	// Transport makes the requests; nil: one of the store's own.
 	Transport http.RoundTripper
+
+	late func(f func()) (stop func() bool) // calls f after patience; set by tests
 }
 
 // tmp is where files are written before they get their names. No name of an object begins like this.

@@ -97,6 +97,38 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// A name node that takes connections and says nothing, as one that was stopped, is passed over as one that is gone.
+func TestNameNodeThatSaysNothing(t *testing.T) {
+	h, frozen := newCluster(t), newCluster(t)
+	asked := make(chan struct{}) // whoever waits for the frozen one has lost patience
+	frozen.say = func(_ http.ResponseWriter, r *http.Request) bool {
+		asked <- struct{}{}
+		<-r.Context().Done()
+		return true
+	}
+	late := func(f func()) func() bool {
+		over := make(chan struct{})
+		go func() {
+			select {
+			case <-asked:
+				f()
+			case <-over:
+			}
+		}()
+		return func() bool { close(over); return true }
+	}
+	s := open(t, Config{Hosts: frozen.host() + "," + h.host(), late: late})
+	if err := s.Put(t.Context(), "a/b", strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	if at := s.c.at.Load(); at != 1 {
+		t.Errorf("the name node at %d is asked first, want 1", at)
+	}
+	if _, err := Open(t.Context(), Config{Hosts: frozen.host(), Path: "/x", late: late}); err == nil || !strings.Contains(err.Error(), "has not answered within 20s") {
+		t.Errorf("there is only a silent one: %v", err)
+	}
+}
+
 // A name node notices late that a data node is gone: another one is asked for.
 func TestAnotherDataNode(t *testing.T) {
 	h := newCluster(t)

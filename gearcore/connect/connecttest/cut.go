@@ -30,6 +30,7 @@ type coordinator struct {
 	rng     *rand.Rand
 	vault   *Vault
 	epoch   uint64 // the newest that was tried
+	begun   uint64 // generations
 	counts  checkpoint
 	members []*member
 }
@@ -118,7 +119,8 @@ func (c *coordinator) commit(all bool) {
 
 // restore makes a member what it was at the checkpoint that counts.
 func (c *coordinator) restore(m *member) {
-	r := &gearcore.Recovery{Epoch: c.counts.epoch, Parts: c.counts.parts, Index: m.Context.Index, Tasks: len(c.members), Vault: c.vault}
+	c.begun++ // which of a generation a task sees one only
+	r := &gearcore.Recovery{Epoch: c.counts.epoch, Generation: c.begun, Parts: c.counts.parts, Index: m.Context.Index, Tasks: len(c.members), Vault: c.vault}
 	if err := m.checked.Restore(r); err != nil {
 		c.t.Fatalf("restore task %d from %d: %v", m.Context.Index, r.Epoch, err)
 	}

@@ -30,6 +30,7 @@ type Executor struct {
 	Acked   []gearcore.Tuple
 	Failed  []gearcore.Tuple
 	Errors  []error
+	Losses  []error
 	Paused  bool
 
 	input gearcore.StreamID
@@ -75,6 +76,13 @@ func (e *Executor) Run() int {
 	return len(posts)
 }
 
+// Forget drops what was posted and not run, as a rollback does.
+func (e *Executor) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.posts = nil
+}
+
 // Post implements gearcore.Poster.
 func (e *Executor) Post(_ int, f func(*gearcore.Collector)) error {
 	e.mu.Lock()
@@ -100,4 +108,5 @@ func (e *Executor) ResetTimeout(gearcore.Tuple) {}
 func (e *Executor) Pause()                      { e.Paused = true }
 func (e *Executor) Resume()                     { e.Paused = false }
 func (e *Executor) ReportError(err error)       { e.Errors = append(e.Errors, err) }
+func (e *Executor) Lost(err error)              { e.Losses = append(e.Losses, err) }
 func (e *Executor) Async() *gearcore.Async      { return gearcore.NewAsync(e) }

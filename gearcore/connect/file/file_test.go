@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,29 @@ func TestSourceMissesAFile(t *testing.T) {
 	}
 }
 
+// A file that was read to its end may go: a source that is restored then ends as before.
+func TestSourceIsDoneWithAFileThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	gone, there := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, gone, "a1\n")
+	write(t, there, "b1\nb2\n")
+	o := SourceOptions{Paths: []string{gone, there}, Batch: 1}
+	s, e := begin(t, o)
+	for len(e.Emitted) < 2 {
+		if err := s.Next(e.C); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part := freeze(t, s)
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	s, e = begin(t, o, part)
+	if got, err := drain(s, e); err != nil || !slices.Equal(got, []string{"b2"}) || s.Watermark() != gearcore.End {
+		t.Errorf("%q, %v, watermark %v", got, err, s.Watermark())
+	}
+}
+
 func TestSourceWatermark(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in")
 	at := func(data []byte) (ms int64) { fmt.Sscan(string(data), &ms); return ms }
@@ -191,6 +215,67 @@ func TestSourceWatermark(t *testing.T) {
 	drain(s, e)
 	if s.Watermark() != 990 {
 		t.Errorf("watermark %d", s.Watermark())
+	}
+}
+
+// A task that goes on with the files of two begins with the time of the one that was behind, also if that had none.
+func TestWatermarkOfTwoTasks(t *testing.T) {
+	at := func(data []byte) (ms int64) { fmt.Sscan(string(data), &ms); return ms }
+	dir := t.TempDir()
+	options := func(names ...string) SourceOptions {
+		o := SourceOptions{Follow: true, Poll: time.Millisecond, Time: at}
+		for _, name := range names {
+			o.Paths = append(o.Paths, filepath.Join(dir, name))
+		}
+		return o
+	}
+	for name, text := range map[string]string{"ahead": "2000\n", "behind": "1000\n", "empty": ""} {
+		write(t, filepath.Join(dir, name), text)
+	}
+	for _, c := range []struct {
+		names [2]string
+		want  gearcore.Watermark
+	}{
+		{[2]string{"ahead", "behind"}, 1000}, {[2]string{"behind", "ahead"}, 1000}, {[2]string{"ahead", "empty"}, 0}, {[2]string{"empty", "ahead"}, 0},
+	} {
+		var parts []gearcore.TaskPart
+		for _, name := range c.names {
+			s, e := begin(t, options(name))
+			drain(s, e)
+			parts = append(parts, freeze(t, s))
+		}
+		if s, _ := begin(t, options(c.names[:]...), parts...); s.Watermark() != c.want {
+			t.Errorf("%v: the watermark is %d, want %d", c.names, s.Watermark(), c.want)
+		}
+	}
+}
+
+// Event time does not follow a record from the future, which would make all others late.
+func TestRecordsFromTheFuture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "in")
+	write(t, path, "1000\n9223372036854775807\n1700000000000000\n-5\nnone\n2000\n")
+	at := func(data []byte) int64 { ms, _ := strconv.ParseInt(string(data), 10, 64); return ms }
+	for _, ahead := range []time.Duration{0, time.Hour, -1} { // microseconds taken for milliseconds are too far without a bound, too
+		s, e := begin(t, SourceOptions{Paths: []string{path}, Follow: true, Poll: time.Millisecond, Time: at, MaxAhead: ahead})
+		out, err := drain(s, e)
+		if err != nil || len(out) != 6 || s.Watermark() != 2000 || s.TooFar() != 2 {
+			t.Errorf("%v: watermark %d, emitted %q, %d too far, %v", ahead, s.Watermark(), out, s.TooFar(), err)
+		}
+		if len(e.Errors) != 1 || !strings.Contains(e.Errors[0].Error(), "record at 5 of "+path) {
+			t.Errorf("%v: errors %v", ahead, e.Errors)
+		}
+	}
+}
+
+// A task that has no files does not keep back the event time of the others.
+func TestWatermarkWithoutFiles(t *testing.T) {
+	o := SourceOptions{Paths: []string{filepath.Join(t.TempDir(), "*")}, Follow: true, Time: func([]byte) int64 { return 1 }}
+	s, e := begin(t, o)
+	if s.Watermark() != 0 {
+		t.Errorf("watermark %d before it has looked", s.Watermark())
+	}
+	if _, err := drain(s, e); err != nil || s.Watermark() != gearcore.Idle {
+		t.Errorf("watermark %d, %v", s.Watermark(), err)
 	}
 }
 
@@ -239,6 +324,54 @@ func TestSinkLosesAFile(t *testing.T) {
 	}
 }
 
+// That something could not be forced to disk is told once. A checkpoint does not ask, or a tuple would be acked that is not there.
+func TestAppenderHearsOfAFailedSync(t *testing.T) {
+	a, e := openAppender(t, SinkOptions{Dir: t.TempDir(), SyncTuples: 1})
+	a.f.Close()
+	freeze(t, a)
+	if err := a.Execute(e.Tuple("a"), e.C); err == nil || len(e.Failed) != 1 || len(e.Acked) != 0 {
+		t.Errorf("error %v, %d failed, %d acked", err, len(e.Failed), len(e.Acked))
+	}
+}
+
+// What could not be forced to disk is in no later checkpoint, though the system says nothing of it a second time.
+func TestSinkKeepsAFailedSync(t *testing.T) {
+	s, e := openSink(t, t.TempDir())
+	s.Execute(e.Tuple("a"), e.C)
+	f, err := s.Freeze(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := s.waiting[0].f
+	defer good.Close()
+	r, w, err := os.Pipe() // which cannot be forced to disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	s.waiting[0].f = w
+	if _, err := f.Save(t.Context(), connecttest.NewVault()); err == nil {
+		t.Fatal("saved")
+	}
+	w.Close()
+	s.waiting[0].f = good
+	if _, err := f.Save(t.Context(), connecttest.NewVault()); err == nil {
+		t.Error("saved at the second try")
+	}
+	if _, err := s.Freeze(2); err == nil {
+		t.Error("part of the next checkpoint")
+	}
+	if err := s.Execute(e.Tuple("b"), e.C); err == nil {
+		t.Error("it goes on")
+	}
+	if err := s.Restore(&gearcore.Recovery{Tasks: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Execute(e.Tuple("a"), e.C); err != nil {
+		t.Error(err)
+	}
+}
+
 func openSink(t *testing.T, dir string) (*Sink, *connecttest.Executor) {
 	t.Helper()
 	task, err := NewSink(SinkOptions{Dir: dir})
@@ -258,9 +391,11 @@ func openSink(t *testing.T, dir string) (*Sink, *connecttest.Executor) {
 	return s, e
 }
 
-func TestAppenderAcksWhatIsOnDisk(t *testing.T) {
-	dir := t.TempDir()
-	task, err := NewSink(SinkOptions{Dir: dir, Mode: AtLeastOnce, SyncTuples: 3, SyncEvery: time.Millisecond})
+// openAppender returns an open sink that counts at least once.
+func openAppender(t *testing.T, o SinkOptions) (*Appender, *connecttest.Executor) {
+	t.Helper()
+	o.Mode = AtLeastOnce
+	task, err := NewSink(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,8 +404,14 @@ func TestAppenderAcksWhatIsOnDisk(t *testing.T) {
 	if err := task.Open(e.Context, e.C); err != nil {
 		t.Fatal(err)
 	}
+	return task.(*Appender), e
+}
+
+func TestAppenderAcksWhatIsOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	a, e := openAppender(t, SinkOptions{Dir: dir, SyncTuples: 3, SyncEvery: time.Millisecond})
 	for i := range 4 {
-		if err := task.Execute(e.Tuple(fmt.Sprint(i), "x"), e.C); err != nil {
+		if err := a.Execute(e.Tuple(fmt.Sprint(i), "x"), e.C); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -292,6 +433,7 @@ func TestOptionsRefused(t *testing.T) {
 		SourceOptions{}, SourceOptions{Paths: []string{"[" /* no pattern */}}, SourceOptions{Paths: []string{"a"}, Framing: "xml"},
 		SourceOptions{Paths: []string{"a"}, Framing: Frames, TooLong: Skip}, SourceOptions{Paths: []string{"a"}, MaxRecord: -1},
 		SourceOptions{Paths: []string{"a"}, Truncated: Skip}, SourceOptions{Paths: []string{"a"}, Batch: -1},
+		SourceOptions{Paths: []string{"a"}, ForgetAfter: -1},
 		SinkOptions{}, SinkOptions{Dir: "a", Name: "../b"}, SinkOptions{Dir: "a", Name: ".b"}, SinkOptions{Dir: "a", Suffix: "/x"},
 		SinkOptions{Dir: "a", Mode: "twice"}, SinkOptions{Dir: "a", Existing: Skip},
 	} {
@@ -302,14 +444,14 @@ func TestOptionsRefused(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	n := newNamer("part", ".log")
+	n := newNamer("part", ".log", 9)
 	for _, name := range []string{n.temp(3), n.final(3, 9)} {
-		index, epoch, temp, ok := n.parse(name)
-		if !ok || index != 3 || temp != (name[0] == '.') || !temp && epoch != 9 {
-			t.Errorf("%s: %d %d %v %v", name, index, epoch, temp, ok)
+		index, at, temp, ok := n.parse(name)
+		if !ok || index != 3 || temp != (name[0] == '.') || at != 9 {
+			t.Errorf("%s: %d %d %v %v", name, index, at, temp, ok)
 		}
 	}
-	deeper := newNamer("part-3", ".log")
+	deeper := newNamer("part-3", ".log", 9)
 	for _, name := range []string{"", ".", "part", "part-", "part-3.log", "part-x-3.log", "part-3-9", "part-3-9.txt", deeper.temp(1), deeper.final(1, 1), ".part-3-9"} {
 		if _, _, _, ok := n.parse(name); ok {
 			t.Errorf("%q is taken for one of ours", name)

@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,27 +23,35 @@ type pending struct {
 	Final string `json:"final"`
 	Epoch uint64 `json:"epoch"`
 	Bytes int64  `json:"bytes"`
+	Dir   string `json:"dir,omitempty"`
 
-	dir string
 	mu  sync.Mutex
 	f   *os.File // nil once it is on disk
+	err error    // why it never will be: the system tells of what it could not write once, and then takes it for written
 }
 
-func (p *pending) path(name string) string { return filepath.Join(p.dir, name) }
+func (p *pending) path(name string) string { return filepath.Join(p.Dir, name) }
 
 // durable forces the file to disk and closes it.
 func (p *pending) durable() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.f == nil {
-		return nil
+	if p.f == nil || p.err != nil {
+		return p.err
 	}
-	if err := p.f.Sync(); err != nil {
-		return err
+	if p.err = p.f.Sync(); p.err != nil {
+		return p.err
 	}
 	err := p.f.Close()
 	p.f = nil
 	return err
+}
+
+// failed returns why the file will never be on disk, nil if it may be.
+func (p *pending) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
 }
 
 func (p *pending) close() {
@@ -77,19 +84,22 @@ func (p *pending) publish() error {
 		}
 		return fmt.Errorf("publish %s: %w", p.Final, err)
 	}
-	return syncDir(p.dir)
+	return syncDir(p.Dir)
 }
 
-// published returns nil if the file has its name.
+// published returns nil if the file has its name, for good: who gave it that may not have come to say so.
 func (p *pending) published() error {
 	info, err := os.Lstat(p.path(p.Final))
+	if errors.Is(err, os.ErrNotExist) {
+		err = errTaken
+	}
 	if err != nil {
-		return fmt.Errorf("publish %s: %w: %s", p.path(p.Final), ErrLost, p.Temp)
+		return fmt.Errorf("publish %s, which was %s: %w", p.path(p.Final), p.Temp, err)
 	}
 	if info.Size() != p.Bytes {
 		return fmt.Errorf("publish %s: %w: it has %d of %d bytes", p.path(p.Final), ErrLost, info.Size(), p.Bytes)
 	}
-	return nil
+	return syncDir(p.Dir)
 }
 
 // frozen is a sink's part in a checkpoint: the files that it has not published.
@@ -122,25 +132,37 @@ func (f frozen) Save(ctx context.Context, to gearcore.Vault) (gearcore.Part, err
 func (f frozen) Drop() {}
 
 // finish publishes the files of a former task's part.
-func finish(dir string, from gearcore.Vault, part gearcore.TaskPart) error {
+func (s *Sink) finish(from gearcore.Vault, part gearcore.TaskPart) error {
 	data, err := connect.Content(context.Background(), from, part.Part)
 	if err != nil || len(data) == 0 {
 		return err
 	}
 	var files []*pending
 	if err := json.Unmarshal(data, &files); err != nil {
-		return fmt.Errorf("part of task %d: %w", part.Task, err)
+		return connect.Misfit(part.Task, err)
 	}
 	for _, p := range files {
 		if !filepath.IsLocal(p.Temp) || !filepath.IsLocal(p.Final) {
 			return fmt.Errorf("part of task %d: names %q, %q", part.Task, p.Temp, p.Final)
 		}
-		p.dir = dir
-		if err := p.publish(); err != nil {
+		if err := p.publishIn(s.opts.Dir); err != nil && !s.skips(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// publishIn is publish for a sink that writes into dir now: the file is where it was written, unless all were moved there.
+func (p *pending) publishIn(dir string) error {
+	if p.Dir == "" { // of a checkpoint that does not say
+		p.Dir = dir
+	}
+	err := p.publish()
+	if p.Dir != dir && errors.Is(err, ErrLost) {
+		p.Dir = dir
+		err = p.publish()
+	}
+	return err
 }
 
 // syncDir makes names in dir last.
@@ -153,21 +175,24 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// namer makes and knows the names of a sink's files. Hidden ones are made of the task's index, a number of its life and a count, so
-// that no two lives of a task ever use the same.
+// namer makes and knows the names of a sink's files. Hidden ones are made of the task's index, the generation that it works in with a number
+// of its life, and a count, so that no two lives of a task ever use the same.
 type namer struct {
 	name, suffix string
 	life         string
 	n            int
 }
 
-// lifeDigits is the length of namer.life.
-const lifeDigits = 16
+// Digits of namer.life: of the generation, and of all.
+const (
+	generationDigits = 10
+	lifeDigits       = 16
+)
 
-func newNamer(name, suffix string) namer {
-	var b [lifeDigits / 2]byte
+func newNamer(name, suffix string, generation uint64) namer {
+	var b [(lifeDigits - generationDigits) / 2]byte
 	rand.Read(b[:])
-	return namer{name: name, suffix: suffix, life: hex.EncodeToString(b[:])}
+	return namer{name: name, suffix: suffix, life: fmt.Sprintf("%0*x%x", generationDigits, generation, b)}
 }
 
 func (n *namer) temp(index int) string {
@@ -179,8 +204,8 @@ func (n *namer) final(index int, epoch uint64) string {
 	return fmt.Sprintf("%s-%d-%d%s", n.name, index, epoch, n.suffix)
 }
 
-// parse takes a name apart that temp or final of this namer or one like it made.
-func (n *namer) parse(file string) (index int, epoch uint64, temp, ok bool) {
+// parse takes a name apart that temp or final of this namer or one like it made. at is the generation of a hidden file, and the epoch of another.
+func (n *namer) parse(file string) (index int, at uint64, temp, ok bool) {
 	rest, temp := strings.CutPrefix(file, ".")
 	if rest, ok = strings.CutPrefix(rest, n.name+"-"); !ok {
 		return 0, 0, false, false
@@ -194,15 +219,15 @@ func (n *namer) parse(file string) (index int, epoch uint64, temp, ok bool) {
 	if temp && (len(words) != 3 || len(words[1]) != lifeDigits) || !temp && len(words) != 2 {
 		return 0, 0, false, false
 	}
-	last, err := strconv.ParseUint(words[len(words)-1], 10, 64)
+	at, err := strconv.ParseUint(words[len(words)-1], 10, 64)
+	if err == nil && temp {
+		at, err = strconv.ParseUint(words[1][:generationDigits], 16, 64)
+	}
 	if err != nil {
 		return 0, 0, false, false
 	}
 	if index, err = strconv.Atoi(words[0]); err != nil || index < 0 {
 		return 0, 0, false, false
 	}
-	if !temp {
-		epoch = last
-	}
-	return index, epoch, temp, true
+	return index, at, temp, true
 }

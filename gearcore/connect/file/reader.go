@@ -5,15 +5,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Errors of a source.
 var (
 	ErrTooLong   = errors.New("a record is longer than MaxRecord")
 	ErrTruncated = errors.New("the file is shorter than what was read of it")
+	ErrReplaced  = errors.New("the file is not the one of this name that was read")
 	ErrCut       = errors.New("the file ends within a frame")
 	ErrMissing   = errors.New("the file is gone and was not read to its end")
 )
+
+// headBytes is how much of its beginning tells a file from another one that has its name later.
+const headBytes = 1 << 10
 
 // firstBuffer is what a reader starts with, in bytes; it grows to what one record needs.
 const firstBuffer = 64 << 10
@@ -31,10 +37,11 @@ type reader struct {
 	skipping bool  // within a line that is too long
 	start    int64 // where that line begins
 	skipped  int64
+	head     [headBytes]byte
 }
 
-// open starts to read a file at offset.
-func (r *reader) open(name string, offset int64) error {
+// open starts to read a file where p says, or from its beginning if it is another one and that is to be so.
+func (r *reader) open(name string, p *place) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -48,15 +55,46 @@ func (r *reader) open(name string, offset int64) error {
 		f.Close()
 		return fmt.Errorf("read %s: it is not a regular file", name)
 	}
-	if info.Size() < offset {
-		if r.opts.Truncated == Fail {
-			f.Close()
-			return fmt.Errorf("read %s: %w: %d of %d bytes", name, ErrTruncated, info.Size(), offset)
-		}
-		offset = 0
+	switch err := r.recognize(f, info.Size(), p); {
+	case err != nil && r.opts.Truncated == Restart && (errors.Is(err, ErrTruncated) || errors.Is(err, ErrReplaced)):
+		p.Offset, p.Head = 0, 0
+	case err != nil:
+		f.Close()
+		return fmt.Errorf("read %s: %w", name, err)
 	}
-	r.f, r.name, r.offset, r.from, r.to, r.ended, r.skipping = f, name, offset, 0, 0, false, false
+	r.f, r.name, r.offset, r.from, r.to, r.ended, r.skipping = f, name, p.Offset, 0, 0, false, false
 	return nil
+}
+
+// recognize says whether a file of that size is the one that p is of.
+func (r *reader) recognize(f *os.File, size int64, p *place) error {
+	if size < p.Offset {
+		return fmt.Errorf("%w: %d of %d bytes", ErrTruncated, size, p.Offset)
+	}
+	if p.Head < 1 || p.Head > headBytes {
+		return nil
+	}
+	sum, err := r.sum(f, p.Head)
+	if err == nil && sum != p.Sum {
+		err = ErrReplaced
+	}
+	return err
+}
+
+func (r *reader) sum(f *os.File, n int64) (uint64, error) {
+	_, err := f.ReadAt(r.head[:n], 0)
+	return xxhash.Sum64(r.head[:n]), err
+}
+
+// learn has p know the open file again. Only what was read counts: the rest may be written anew yet.
+func (r *reader) learn(p *place) {
+	n := min(p.Offset, headBytes)
+	if r.f == nil || p.Head >= n {
+		return
+	}
+	if sum, err := r.sum(r.f, n); err == nil { // else the next time
+		p.Head, p.Sum = n, sum
+	}
 }
 
 func (r *reader) close() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ var (
 	ErrNoCheckpoints = errors.New("a sink of the mode exactly-once needs a topology with checkpoints")
 	ErrExisting      = errors.New("there is output that the checkpoint does not know of")
 	ErrLost          = errors.New("a file of the checkpoint is gone")
+
+	// errTaken is that neither the hidden file is there nor the one of its name.
+	errTaken = fmt.Errorf("%w, as where readers take files away: then set Lost to skip", ErrLost)
 )
 
 // writeBuffer is what gathers records before they are written, in bytes.
@@ -115,7 +119,7 @@ func (s *Sink) write(t gearcore.Tuple) (err error) {
 
 // create begins the file of the present epoch.
 func (s *Sink) create() error {
-	p := &pending{dir: s.opts.Dir, Temp: s.names.temp(s.index)}
+	p := &pending{Dir: s.opts.Dir, Temp: s.names.temp(s.index)}
 	f, err := os.OpenFile(p.path(p.Temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
 		return fmt.Errorf("begin the file of an epoch: %w", err)
@@ -134,6 +138,12 @@ func (s *Sink) Freeze(epoch uint64) (gearcore.Frozen, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, p := range s.waiting {
+		if err := p.failed(); err != nil {
+			s.wrong = fmt.Errorf("write %s: %w", p.Temp, err)
+			return nil, s.wrong
+		}
+	}
 	if s.open != nil {
 		if err := s.out.Flush(); err != nil {
 			s.wrong = fmt.Errorf("write the records of an epoch: %w", err)
@@ -157,7 +167,7 @@ func (s *Sink) Commit(epoch uint64) {
 // publishCommitted gives the files of what was committed their names.
 func (s *Sink) publishCommitted(context.Context) error {
 	for p := s.next(); p != nil; p = s.next() {
-		if err := p.publish(); err != nil {
+		if err := p.publish(); err != nil && !s.skips(err) {
 			return err
 		}
 		s.mu.Lock()
@@ -166,6 +176,9 @@ func (s *Sink) publishCommitted(context.Context) error {
 	}
 	return nil
 }
+
+// skips reports whether err is no error, since readers take away files that have their names.
+func (s *Sink) skips(err error) bool { return s.opts.Lost == Skip && errors.Is(err, errTaken) }
 
 // next returns the oldest file that may get its name; nil if there is none.
 func (s *Sink) next() *pending {
@@ -181,14 +194,14 @@ func (s *Sink) next() *pending {
 func (s *Sink) Restore(r *gearcore.Recovery) error {
 	s.publish.Stop()
 	s.abandon()
-	s.names = newNamer(s.opts.Name, s.opts.Suffix)
+	s.names = newNamer(s.opts.Name, s.opts.Suffix, r.Generation)
 	s.index, s.committed, s.wrong, s.ready = r.Index, 0, nil, true
 	if err := os.MkdirAll(s.opts.Dir, 0o777); err != nil {
 		return fmt.Errorf("restore the file sink: %w", err)
 	}
 	for _, part := range r.Parts {
 		if connect.Mine(part.Index, r.Index, r.Tasks) {
-			if err := finish(s.opts.Dir, r.Vault, part); err != nil {
+			if err := s.finish(r.Vault, part); err != nil {
 				return fmt.Errorf("restore the file sink: %w", err)
 			}
 		}
@@ -208,12 +221,17 @@ func (s *Sink) sweep(r *gearcore.Recovery) error {
 	if err != nil {
 		return err
 	}
+	select {
+	case <-r.Ended: // another task may be at work here
+		return gearcore.ErrClosed
+	default:
+	}
 	for _, e := range entries {
-		index, epoch, temp, ok := s.names.parse(e.Name())
-		if !ok || !connect.Mine(index, r.Index, r.Tasks) || !temp && epoch <= r.Epoch {
+		index, at, temp, ok := s.names.parse(e.Name())
+		if !ok || !connect.Mine(index, r.Index, r.Tasks) || !temp && at <= r.Epoch || temp && inUse(e, at, r.Generation) {
 			continue
 		}
-		p := pending{dir: s.opts.Dir}
+		p := pending{Dir: s.opts.Dir}
 		if !temp && s.opts.Existing == Fail {
 			return fmt.Errorf("%s: %w (checkpoint %d)", p.path(e.Name()), ErrExisting, r.Epoch)
 		}
@@ -222,6 +240,19 @@ func (s *Sink) sweep(r *gearcore.Recovery) error {
 		}
 	}
 	return syncDir(s.opts.Dir)
+}
+
+// stale is how old a hidden file is that nobody writes.
+const stale = 48 * time.Hour
+
+// inUse reports whether a hidden file of a generation may be one of a task that began after this one, which then is left over and does not know:
+// what stood still for a while goes on where it was.
+func inUse(e os.DirEntry, generation, own uint64) bool {
+	if generation < own || generation > math.MaxUint32 { // earlier versions of gearstorm wrote any number
+		return false
+	}
+	info, err := e.Info()
+	return err == nil && time.Since(info.ModTime()) < stale
 }
 
 // abandon forgets what is open and what waits. What waits may be in a checkpoint: its files stay.

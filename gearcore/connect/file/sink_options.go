@@ -30,6 +30,9 @@ type SinkOptions struct {
 	Mode Mode
 	// Existing says what to do about output in Dir that the checkpoint one starts from does not know of: Fail, the default, or Remove.
 	Existing Policy
+	// Lost says what to do where a file that the checkpoint names is neither there under its hidden name nor under its own: Fail, the default, or Skip,
+	// which takes it for one that was published. It is for directories from which readers take files away, or delete them.
+	Lost Policy
 	// Framing of the files. Default Lines.
 	Framing Framing
 	// Encode appends a tuple's record to dst. Default: its values as text with tabs between them.
@@ -49,6 +52,9 @@ func (o SinkOptions) withDefaults() SinkOptions {
 	}
 	if o.Existing == "" {
 		o.Existing = Fail
+	}
+	if o.Lost == "" {
+		o.Lost = Fail
 	}
 	if o.Framing == "" {
 		o.Framing = Lines
@@ -90,6 +96,7 @@ func (o SinkOptions) Validate() error {
 	refuse(o.Suffix != "" && o.Suffix != filepath.Base(o.Suffix), "Suffix %q is not the end of a file's name", o.Suffix)
 	refuse(o.Mode != ExactlyOnce && o.Mode != AtLeastOnce, "Mode %q: exactly-once and at-least-once are known", o.Mode)
 	refuse(o.Existing != Fail && o.Existing != Remove, "Existing %q: fail and remove are known", o.Existing)
+	refuse(o.Lost != Fail && o.Lost != Skip, "Lost %q: fail and skip are known", o.Lost)
 	refuse(!o.Framing.known(), "Framing %q: lines and frames are known", o.Framing)
 	refuse(o.SyncEvery < time.Millisecond, "SyncEvery %v is shorter than 1ms", o.SyncEvery)
 	refuse(o.SyncTuples < 1, "SyncTuples %d is not positive", o.SyncTuples)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ type Source struct {
 	tasks int
 
 	places map[string]*place // the files of this task
-	order  []string          // their names, sorted
+	order  []string          // the names of those to be read, sorted
 	at     int               // the file in order that is read now
 	quiet  int               // files in a row that had nothing
 	turn   int               // batches in a row of the present file
@@ -41,12 +42,18 @@ type Source struct {
 	read   reader
 	clock  gearcore.Watermark
 	newest int64 // event time
+	tooFar int64 // records whose time is not believed
+	aloud  connect.Rarely
 }
 
 // place is how far a file was read.
 type place struct {
 	Offset int64 `json:"offset"`
 	Done   bool  `json:"done,omitempty"` // nothing more is read of it
+	Gone   int64 `json:"gone,omitempty"` // since when it is not there, in milliseconds since 1970; 0: it is
+	// Head is the length of the file's beginning of which Sum is the hash, up to Offset: another file of its name begins otherwise.
+	Head int64  `json:"head,omitempty"`
+	Sum  uint64 `json:"sum,omitempty"`
 }
 
 var (
@@ -120,7 +127,7 @@ func (s *Source) some(c *gearcore.Collector) (int, error) {
 		return 0, nil
 	}
 	if s.read.f == nil {
-		if err := s.read.open(name, p.Offset); err != nil {
+		if err := s.read.open(name, p); err != nil {
 			if s.opts.Follow && errors.Is(err, fs.ErrNotExist) {
 				s.step(0)
 				return 0, nil
@@ -137,25 +144,45 @@ func (s *Source) records(c *gearcore.Collector, p *place) (n int, err error) {
 		rec, err := s.read.next()
 		if errors.Is(err, io.EOF) {
 			p.Offset, p.Done = s.read.position(), !s.opts.Follow
+			s.read.learn(p)
 			s.step(n)
 			return n, nil
 		}
 		if err != nil {
+			s.read.learn(p)
 			s.read.close() // and read again from the last whole record
 			return n, err
 		}
 		if s.opts.Time != nil {
-			s.newest = max(s.newest, s.opts.Time(rec.Data))
+			s.saw(c, rec)
 		}
 		s.opts.Emit(c, rec)
 		p.Offset = s.read.position()
 		n++
 	}
+	s.read.learn(p)
 	s.quiet = 0
 	if s.turn++; s.turn == longestTurn && s.opts.Follow {
 		s.step(n)
 	}
 	return n, nil
+}
+
+// saw takes note of the time of a record.
+func (s *Source) saw(c *gearcore.Collector, rec Record) {
+	at := s.opts.Time(rec.Data)
+	if at <= s.newest {
+		return
+	}
+	now := time.Now()
+	if !connect.TooFar(at, now, s.opts.MaxAhead) {
+		s.newest = at
+		return
+	}
+	s.tooFar++
+	if s.aloud.Now(now) {
+		c.ReportError(fmt.Errorf("record at %d of %s: %w", rec.Offset, rec.File, connect.ErrTooFar(at, s.tooFar)))
+	}
 }
 
 // step goes on to the next file after n records of the present one.
@@ -181,30 +208,69 @@ func (s *Source) pause() {
 
 // look finds the files of this task.
 func (s *Source) look() error {
-	var names []string
+	var names, finding []string
 	for _, p := range s.opts.Paths {
 		found, err := filepath.Glob(p)
 		if err != nil {
 			return fmt.Errorf("look for files: %w", err)
 		}
-		if len(found) == 0 && !s.opts.Follow && !strings.ContainsAny(p, "*?[") {
+		if len(found) == 0 && !s.opts.Follow && !strings.ContainsAny(p, "*?[") && s.needs(p) {
 			return fmt.Errorf("look for files: %s: %w", p, fs.ErrNotExist)
 		}
-		names = append(names, found...)
+		if names = append(names, found...); len(found) > 0 {
+			finding = append(finding, p)
+		}
 	}
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	names = slices.Compact(names)
+	for _, name := range names {
 		if s.places[name] == nil && s.mine(name) {
 			s.places[name] = &place{}
 		}
 	}
-	s.order = s.order[:0]
-	for name := range s.places {
-		s.order = append(s.order, name)
-	}
-	slices.Sort(s.order)
+	s.list(names, finding, time.Now())
 	s.looked = true
 	return nil
+}
+
+// needs reports whether the file of that name is still to be read by this task. One that was read to its end may go.
+func (s *Source) needs(name string) bool {
+	p := s.places[name]
+	return s.mine(name) && (p == nil || !p.Done)
+}
+
+// list puts into order what is there, of all files of the patterns, and forgets what is gone for long. Where none is there at all, their file system
+// may be away: then none counts as gone. So may that of what only patterns mean that find nothing, beside those in finding: that is not forgotten.
+func (s *Source) list(there, finding []string, now time.Time) {
+	s.order = s.order[:0]
+	for name, p := range s.places {
+		_, found := slices.BinarySearch(there, name)
+		switch {
+		case !s.wanted(name):
+		case found:
+			p.Gone = 0
+			s.order = append(s.order, name)
+		case !s.opts.Follow || len(there) == 0:
+			s.order = append(s.order, name)
+		case p.Gone == 0:
+			p.Gone = now.UnixMilli()
+		case now.Sub(time.UnixMilli(p.Gone)) >= s.opts.ForgetAfter && means(finding, name):
+			delete(s.places, name)
+		}
+	}
+	slices.Sort(s.order)
+}
+
+// wanted reports whether the patterns mean the file: those of before may have meant others. Their places are kept, for the patterns may
+// come back.
+func (s *Source) wanted(name string) bool { return means(s.opts.Paths, name) }
+
+// means reports whether one of the patterns means the file.
+func means(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := filepath.Match(filepath.Clean(pattern), filepath.Clean(name))
+		return ok
+	})
 }
 
 // mine reports whether this task reads the file.
@@ -215,12 +281,15 @@ func (s *Source) mine(name string) bool {
 // Skipped is how many records were left out because they were too long. It is for the executor's goroutine.
 func (s *Source) Skipped() int64 { return s.read.skipped }
 
+// TooFar is how many records had a time that is not believed (SourceOptions.MaxAhead). It is for the executor's goroutine.
+func (s *Source) TooFar() int64 { return s.tooFar }
+
 // Watermark implements gearcore.Timed.
 func (s *Source) Watermark() gearcore.Watermark {
 	switch {
 	case !s.opts.Follow && s.looked && s.at >= len(s.order):
 		return gearcore.End
-	case s.opts.Time == nil:
+	case s.opts.Time == nil, s.without():
 		return gearcore.Idle
 	case s.newest == 0:
 		return s.clock
@@ -228,6 +297,9 @@ func (s *Source) Watermark() gearcore.Watermark {
 	s.clock = max(s.clock, gearcore.Watermark(s.newest-s.opts.Lateness.Milliseconds()))
 	return s.clock
 }
+
+// without reports whether this task has looked for its files and found none: others' event time goes on without it.
+func (s *Source) without() bool { return len(s.order) == 0 && !s.rest.IsZero() }
 
 // position is a source's part in a checkpoint.
 type position struct {
@@ -269,11 +341,14 @@ func (s *Source) Restore(r *gearcore.Recovery) error {
 	s.read.close()
 	s.index, s.tasks = r.Index, r.Tasks
 	s.places, s.order, s.at, s.quiet, s.looked = map[string]*place{}, nil, 0, 0, false
-	s.rest, s.clock, s.newest = time.Time{}, 0, 0
+	s.rest, s.clock, s.newest = time.Time{}, 0, math.MaxInt64
 	for _, part := range r.Parts {
 		if err := s.take(r.Vault, part); err != nil {
 			return fmt.Errorf("restore the file source: %w", err)
 		}
+	}
+	if s.newest == math.MaxInt64 {
+		s.newest = 0
 	}
 	return nil
 }
@@ -294,13 +369,14 @@ func (s *Source) take(from gearcore.Vault, part gearcore.TaskPart) error {
 			continue
 		}
 		mine = true
+		p.Done = p.Done && !s.opts.Follow // else there may be more by now
 		s.places[name] = &p
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && !p.Done && !s.opts.Follow {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && !p.Done && !s.opts.Follow && s.wanted(name) {
 			return fmt.Errorf("%s at %d: %w", name, p.Offset, ErrMissing)
 		}
 	}
-	if mine && (s.newest == 0 || was.Newest < s.newest) {
-		s.newest = was.Newest // the receivers' clocks are not ahead of any former task's
+	if mine {
+		s.newest = min(s.newest, was.Newest) // the receivers' clocks are not ahead of any former task's, which may have known no time yet
 	}
 	return nil
 }

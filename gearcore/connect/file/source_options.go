@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
 // Policy says what becomes of something that should not be.
@@ -16,7 +17,7 @@ type Policy string
 const (
 	// Fail reports a named error and does not go on.
 	Fail Policy = "fail"
-	// Skip leaves the record out and counts it.
+	// Skip leaves the record out and counts it; of a file that is gone, it goes on without.
 	Skip Policy = "skip"
 	// Restart reads a file from its beginning.
 	Restart Policy = "restart"
@@ -34,35 +35,49 @@ type Record struct {
 // SourceOptions says what to read. Zero fields mean the defaults.
 type SourceOptions struct {
 	// Paths are files or patterns of path/filepath.Match. Required. A pattern may match nothing yet; a plain name has to exist
-	// unless Follow is set.
+	// until it was read to its end, unless Follow is set.
 	Paths []string
 	// Follow goes on with what is appended to files and looks for new ones, for ever. Default: every file is read to the end that
 	// it has then, and the source ends (watermark gearcore.End).
 	Follow bool
 	// Poll is how often followed files are looked at once all is read. Default 200 ms.
 	Poll time.Duration
+	// ForgetAfter is how long a followed file has to be gone, while others of its pattern are there, until the source forgets how far it was read: one
+	// of its name that comes later is read from its beginning, one that comes back before that is read on. Default 24 hours.
+	ForgetAfter time.Duration
 	// Framing of the files. Default Lines. A last line without an end counts when the file is not followed.
 	Framing Framing
 	// MaxRecord bounds a record in bytes. Default 1 MiB.
 	MaxRecord int
 	// TooLong is Fail, the default, or Skip (lines only: after a length that cannot be true there is no next frame).
 	TooLong Policy
-	// Truncated says what to do about a file that is shorter than what was read of it: Fail, the default, or Restart.
+	// Truncated says what to do about a file that is shorter than what was read of it, or that is another one than that (its first KiB, as far as
+	// it was read, is): Fail, the default, or Restart.
 	Truncated Policy
 	// Batch is how many records one call of Next emits at most. Default 64.
 	Batch int
 	// Emit sends a record on. Default: one field, the record as a string.
 	Emit func(c *gearcore.Collector, r Record)
-	// Time returns a record's event time in milliseconds since 1970. Default: the source has no event time.
+	// Time returns a record's event time in milliseconds since 1970. Default: the source has no event time. A task that has no file is left out; one
+	// whose files give nothing keeps the others' event time back.
 	Time func(data []byte) int64
 	// Lateness is how much older than the newest record before it a record may be without being late. Default 0.
 	Lateness time.Duration
+	// MaxAhead is how far in the future, by the machine's clock, a record may be that event time follows, since all others would be late then. One
+	// beyond it is emitted and counted, and an error of the component (at most one a minute). Default 24 hours; negative: no bound but the year 9999.
+	MaxAhead time.Duration
 }
 
 // withDefaults returns o with its zero fields set.
 func (o SourceOptions) withDefaults() SourceOptions {
 	if o.Poll == 0 {
 		o.Poll = 200 * time.Millisecond
+	}
+	if o.ForgetAfter == 0 {
+		o.ForgetAfter = 24 * time.Hour
+	}
+	if o.MaxAhead == 0 {
+		o.MaxAhead = connect.MaxAhead
 	}
 	if o.Framing == "" {
 		o.Framing = Lines
@@ -100,6 +115,7 @@ func (o SourceOptions) Validate() error {
 		refuse(p == "" || err != nil, "path %q is neither a file nor a pattern", p)
 	}
 	refuse(o.Poll < time.Millisecond, "Poll %v is shorter than 1ms", o.Poll)
+	refuse(o.ForgetAfter < 0, "ForgetAfter %v is negative", o.ForgetAfter)
 	refuse(!o.Framing.known(), "Framing %q: lines and frames are known", o.Framing)
 	refuse(o.MaxRecord < 1 || o.MaxRecord > 1<<30, "MaxRecord %d is not between 1 and 1 GiB", o.MaxRecord)
 	refuse(o.TooLong != Fail && o.TooLong != Skip, "TooLong %q: fail and skip are known", o.TooLong)

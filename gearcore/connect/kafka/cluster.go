@@ -3,6 +3,7 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -19,13 +20,17 @@ type Cluster struct {
 
 // client makes a client with more options.
 func (c Cluster) client(more ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(c.options(more)...)
+}
+
+func (c Cluster) options(more []kgo.Opt) []kgo.Opt {
 	id := c.ClientID
 	if id == "" {
 		id = "gearstorm"
 	}
 	opts := append([]kgo.Opt{}, c.Opts...)
 	opts = append(opts, kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id))
-	return kgo.NewClient(append(opts, more...)...)
+	return append(opts, more...)
 }
 
 // problems collects what is wrong with options.
@@ -40,11 +45,15 @@ func (p *problems) refuse(bad bool, format string, args ...any) {
 	}
 }
 
-func (p *problems) cluster(c Cluster) {
-	p.refuse(len(c.Brokers) == 0, "Cluster.Brokers is empty")
-	for _, b := range c.Brokers {
-		p.refuse(b == "", "a broker of Cluster.Brokers is empty")
+// cluster says as well what franz-go refuses, of more options too: else a task would find it out.
+func (p *problems) cluster(c Cluster, more ...kgo.Opt) {
+	if empty := slices.Contains(c.Brokers, ""); empty || len(c.Brokers) == 0 {
+		p.refuse(!empty, "Cluster.Brokers is empty")
+		p.refuse(empty, "a broker of Cluster.Brokers is empty")
+		return
 	}
+	err := kgo.ValidateOpts(c.options(more)...)
+	p.refuse(err != nil, "%w", err)
 }
 
 func (p *problems) err() error { return errors.Join(p.errs...) }

@@ -45,10 +45,13 @@ func (k *committer) open(client *kgo.Client, group string, async *gearcore.Async
 	})
 }
 
+// mostFrozen is of how many checkpoints it is remembered what they say. There is one at a time, so of older ones none is going to count.
+const mostFrozen = 16
+
 // freeze remembers what a checkpoint says.
 func (k *committer) freeze(epoch uint64, at places) {
 	if k.group != "" {
-		k.frozen = append(k.frozen, frozenPlaces{epoch, at})
+		k.frozen = append(k.frozen[max(0, len(k.frozen)+1-mostFrozen):], frozenPlaces{epoch, at})
 	}
 }
 

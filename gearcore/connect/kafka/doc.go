@@ -2,16 +2,18 @@
 //
 // # Source
 //
-// Partitions are shared out to the tasks of a component by number, not by a consumer group: partition p of a topic belongs to
-// the task at p mod tasks. Each task keeps the next offset of its partitions in the checkpoint, and with another number of tasks takes what it needs of all
+// Partitions are shared out to the tasks of a component by number, not by a consumer group: partition p of the i-th topic belongs to
+// the task at (p+i) mod tasks. Each task keeps the next offset of its partitions in the checkpoint, and with another number of tasks takes what it needs of all
 // former ones'. A restore settles where a partition begins that no checkpoint knows, so that every later return finds the
-// same; partitions that are added while it runs are read from their beginning.
+// same; partitions that are added while it runs are read from their beginning. A topic that a new version leaves out keeps its offsets there, so
+// going back reads on.
 //
 // Records are fetched by goroutines of franz-go, as far as FetchBytes allows; Next takes what is there. Event time is the lowest
 // of the partitions' (newest record less Lateness); one that gives nothing for IdleAfter, while nothing is fetched and not emitted, is left out.
+// It does not follow records that are too far in the future (MaxAhead).
 //
 // Where the next record is gone (it was deleted, or the log was cut) or the partition is, the source reports ErrOutOfRange or
-// ErrLost and emits nothing more, unless the options say where to go on.
+// ErrLost and emits nothing more, unless the options say where to go on; then it reports them once and goes on there.
 //
 // In a topology without checkpoints records are emitted with ids, as by Storm's KafkaSpout: failed ones again after a pause that grows, and what is
 // acked without a gap is committed to the group, where the next start goes on. A partition of which MaxUncommitted records are
@@ -41,8 +43,11 @@
 // (KIP-890), where every end of one bumps the epoch. So this package writes the checkpoint's copy.
 //
 // What costs: an epoch's records are written twice, once to the checkpoint store and once to Kafka. What can go wrong: brokers forget offsets of groups without members
-// after offsets.retention.minutes (7 days if nobody set it). A topology that was away for longer, and had batches to publish when it went, cannot
+// after offsets.retention.minutes (7 days if nobody set it). A sink that has nothing to publish says the number again each hour. A topology
+// that was away for longer, and had batches to publish when it went, cannot
 // know whether they are there: outbox.Options.Lost says what to do, to refuse by default.
+// What Kafka refuses for good (a record without a key for a topic that is compacted, a time that the topic does not take) holds up all that follows,
+// and a restart too, until the topic takes it.
 //
 // SourceProperties and SinkProperties make options of the properties that consumers, producers and storm-kafka-client know.
 //

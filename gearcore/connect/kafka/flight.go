@@ -25,6 +25,12 @@ type flown struct {
 
 func (f *flight) add(r *flown) { f.records = append(f.records, r) }
 
+// pass takes a record that is not emitted.
+func (f *flight) pass(r *kgo.Record) {
+	f.add(&flown{record: r, done: true})
+	f.settle()
+}
+
 // settle moves the offset to commit behind all records that are done and follow each other.
 func (f *flight) settle() {
 	n := 0

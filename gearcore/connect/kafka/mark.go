@@ -13,8 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// retryPause is how long a request waits that a broker wants again later.
-const retryPause = 20 * time.Millisecond
+// retryPause is how long a request waits that a broker wants again later, and retryFor for how long that goes on until it is an error, of
+// which somebody hears.
+const (
+	retryPause = 20 * time.Millisecond
+	retryFor   = time.Minute
+)
 
 // marks are the offsets that remember what was published: of the identity's group, for partition 0 of a topic, the number of the newest
 // batch. The group has no members.
@@ -138,12 +142,17 @@ func (m *marks) first(ctx context.Context, id string, p producer, timeout time.D
 	if err != nil {
 		return fmt.Errorf("claim the transactional id: %w", err)
 	}
-	if err := m.put(ctx, id, p, 0, 0); err != nil {
+	return m.commit(ctx, id, p, 0, 0)
+}
+
+// commit remembers number, in a transaction of its own, or with what p has open.
+func (m *marks) commit(ctx context.Context, id string, p producer, number, epoch uint64) error {
+	if err := m.put(ctx, id, p, number, epoch); err != nil {
 		return err
 	}
 	end := kmsg.NewPtrEndTxnRequest()
 	end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = id, p.id, p.epoch, true
-	err = retry(ctx, func() error {
+	err := retry(ctx, func() error {
 		resp, err := end.RequestWith(ctx, m.client)
 		if err != nil {
 			return err
@@ -156,11 +165,11 @@ func (m *marks) first(ctx context.Context, id string, p producer, timeout time.D
 	return nil
 }
 
-// retry does a request again while a broker says that it may work later.
+// retry does a request again while a broker says that it may work later, which it says of a topic that was deleted, too.
 func retry(ctx context.Context, f func() error) error {
-	for {
+	for end := time.Now().Add(retryFor); ; {
 		err := f()
-		if err == nil || !kerr.IsRetriable(err) && !errors.Is(err, kerr.ConcurrentTransactions) {
+		if err == nil || time.Now().After(end) || !kerr.IsRetriable(err) && !errors.Is(err, kerr.ConcurrentTransactions) {
 			return err
 		}
 		select {

@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
 // Next implements gearcore.Source. It takes what the client has fetched and never waits for it.
@@ -23,6 +25,7 @@ func (s *Source) Next(c *gearcore.Collector) error {
 	if !ready {
 		return gearcore.ErrIdle
 	}
+	s.tell(c)
 	n := 0
 	if s.tracked {
 		n = s.again(c, now)
@@ -69,11 +72,10 @@ func (s *Source) emit(c *gearcore.Collector, now time.Time, most int) (n int) {
 			continue
 		}
 		for n < most && len(first.records) > 0 && (!s.tracked || len(first.of.flight.records) < s.opts.MaxUncommitted) {
-			s.one(c, first.of, first.records[0])
+			s.one(c, first.of, first.records[0], now)
 			first.records = first.records[1:]
 			n++
 		}
-		first.of.since = now
 		if len(first.records) == 0 {
 			s.queue = s.queue[1:]
 		}
@@ -84,8 +86,14 @@ func (s *Source) emit(c *gearcore.Collector, now time.Time, most int) (n int) {
 	return n
 }
 
-// one emits a record.
-func (s *Source) one(c *gearcore.Collector, p *partition, r *kgo.Record) {
+// one emits a record. The end of a transaction is one that nobody gets, but its place counts: when all up to it is deleted nothing is missing. A
+// partition that gives nothing else is idle.
+func (s *Source) one(c *gearcore.Collector, p *partition, r *kgo.Record, now time.Time) {
+	if r.Attrs.IsControl() {
+		p.flight.pass(r)
+		p.at.Next = r.Offset + 1
+		return
+	}
 	id := gearcore.Null()
 	if s.tracked {
 		s.ids++
@@ -96,5 +104,32 @@ func (s *Source) one(c *gearcore.Collector, p *partition, r *kgo.Record) {
 	}
 	s.opts.Emit(c, id, r)
 	p.at.Next = r.Offset + 1
-	p.at.Newest = max(p.at.Newest, s.opts.Time(r))
+	switch at := s.opts.Time(r); {
+	case at <= p.at.Newest:
+	case connect.TooFar(at, now, s.opts.MaxAhead):
+		s.tooFar(c, r, at, now)
+		return // a partition that gives nothing else is idle
+	default:
+		p.at.Newest = at
+	}
+	p.since = now
+}
+
+// tooFar counts a record whose time is not believed.
+func (s *Source) tooFar(c *gearcore.Collector, r *kgo.Record, at int64, now time.Time) {
+	s.figures.TooFar++
+	if s.timed && s.aloud.Now(now) {
+		c.ReportError(fmt.Errorf("record %s/%d@%d: %w", r.Topic, r.Partition, r.Offset, connect.ErrTooFar(at, s.figures.TooFar)))
+	}
+}
+
+// tell tells of records and partitions that were gone, where the options let the source go on.
+func (s *Source) tell(c *gearcore.Collector) {
+	if n := s.figures.OutOfRange - s.told.OutOfRange; n > 0 {
+		c.ReportError(fmt.Errorf("%w in %d partitions, which go on at the %s (OutOfRange)", ErrOutOfRange, n, s.opts.OutOfRange))
+	}
+	if n := s.figures.Lost - s.told.Lost; n > 0 {
+		c.ReportError(fmt.Errorf("%w: %d in all; what is there of their topics, or comes, is read from the %s record on (Lost)", ErrLost, n, s.opts.Lost))
+	}
+	s.told = s.figures
 }

@@ -71,6 +71,9 @@ func (p *planner) changed(ctx context.Context, at places) (bool, error) {
 	}
 	for _, name := range p.topics {
 		a, b := now[name], at[name]
+		if a == nil && b.isGone() {
+			continue
+		}
 		if (a == nil) != (b == nil) || a != nil && (a.ID != b.ID || a.Partitions != b.Partitions) {
 			return true, nil
 		}
@@ -100,7 +103,7 @@ func (p *planner) settled(ctx context.Context, at places) (places, error) {
 // misses reports whether partitions that at knows are not in now.
 func (p *planner) misses(now, at places) bool {
 	for _, name := range p.topics {
-		if at[name].goneFrom(now[name]) {
+		if at[name].goneFrom(now[name]) && !at[name].isGone() {
 			return true
 		}
 	}
@@ -146,6 +149,7 @@ func (p *planner) topic(out *plan, i int, name string, was *topicPlace, open map
 			return err
 		}
 		if now == nil {
+			out.at[name] = &topicPlace{At: map[int32]place{}}
 			return nil
 		}
 		for partition := range now.Partitions {
@@ -163,10 +167,10 @@ func (p *planner) topic(out *plan, i int, name string, was *topicPlace, open map
 			continue
 		}
 		switch known := was != nil; {
-		case known && partition >= was.Partitions:
-			ask(StartEarliest, partition)
 		case known && has(was.At, partition):
 			now.At[partition] = was.At[partition]
+		case known && partition >= was.Partitions:
+			ask(StartEarliest, partition)
 		default:
 			ask(p.opts.Start, partition)
 		}
@@ -176,7 +180,7 @@ func (p *planner) topic(out *plan, i int, name string, was *topicPlace, open map
 
 func has(m map[int32]place, k int32) bool { _, ok := m[k]; return ok }
 
-// gone deals with a topic of which partitions are gone.
+// gone deals with a topic of which partitions are gone, of this task or of others.
 func (p *planner) gone(out *plan, i int, name string, was *topicPlace) error {
 	for partition := range was.At {
 		if !p.mine(i, partition) {
@@ -186,6 +190,9 @@ func (p *planner) gone(out *plan, i int, name string, was *topicPlace) error {
 			return fmt.Errorf("%w: %s/%d at %d", ErrLost, name, partition, was.At[partition].Next)
 		}
 		out.lost++
+	}
+	if p.opts.Lost == Fail {
+		return fmt.Errorf("%w: %s", ErrLost, name)
 	}
 	return nil
 }

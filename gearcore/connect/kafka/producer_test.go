@@ -90,6 +90,51 @@ func TestProducerFails(t *testing.T) {
 	}
 }
 
+// What becomes of records from before a rollback is nobody's affair: what was posted of them is forgotten, as the engine does.
+func TestProducerAfterARollback(t *testing.T) {
+	brokers := fake(t)
+	topic := newTopic(t, brokers, 1)
+	task, e := openSink(t, SinkOptions{Cluster: Cluster{Brokers: brokers}, Topic: topic, Mode: Idempotent, MaxInFlight: 1}, "message")
+	p := task.(*Producer)
+	p.Execute(e.Tuple("before"), e.C)
+	if err := p.client.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.Forget()
+	e.Resume()
+	p.Restore(nil)
+	if p.Holding() {
+		t.Error("it holds what the rollback undid")
+	}
+	late := p.life
+	p.Restore(nil)
+	late.lost.Add(1)
+	p.settle(late, e.Tuple("late"), errors.New("not written"), e.C)
+	p.Execute(e.Tuple("after"), e.C)
+	if !e.Paused || !p.Holding() {
+		t.Errorf("paused %v, holding %v", e.Paused, p.Holding())
+	}
+	settle(t, e, 1)
+	if e.Paused || p.Holding() || len(e.Acked) != 1 || len(e.Errors) > 0 {
+		t.Errorf("paused %v, holding %v, %d acked, errors %v", e.Paused, p.Holding(), len(e.Acked), e.Errors)
+	}
+	f, _ := p.Freeze(1)
+	if _, err := f.Save(t.Context(), nil); err != nil {
+		t.Errorf("save: %v", err)
+	}
+}
+
+// A checkpoint waits for nothing that came after it.
+func TestProducerSavesUnderLoad(t *testing.T) {
+	task, e := openSink(t, SinkOptions{Cluster: Cluster{Brokers: []string{"127.0.0.1:1"}}, Topic: "t", Mode: Idempotent}, "message")
+	p := task.(*Producer)
+	f, _ := p.Freeze(1)
+	p.Execute(e.Tuple("after"), e.C) // as nobody is there this record waits for ever
+	if _, err := f.Save(t.Context(), nil); err != nil || !p.Holding() {
+		t.Errorf("save: %v, holding %v", err, p.Holding())
+	}
+}
+
 func TestRecordOfATuple(t *testing.T) {
 	for _, c := range []struct {
 		fields     []string
@@ -100,13 +145,14 @@ func TestRecordOfATuple(t *testing.T) {
 		{[]string{"message", "other"}, []any{"v", "k"}, "", "v"},
 		{[]string{"a", "b", "c"}, []any{"x", 7, []byte("v")}, "7", "v"},
 		{[]string{"a"}, []any{nil}, "", ""},
+		{[]string{"a"}, []any{[]byte(nil)}, "", ""},
 	} {
 		e := connecttest.NewExecutor(0, 1, c.fields...)
 		var r kgo.Record
 		if err := recordOf(e.Tuple(c.values...), &r); err != nil {
 			t.Fatal(err)
 		}
-		if string(r.Key) != c.key || string(r.Value) != c.value || c.values[0] == nil && r.Value != nil {
+		if string(r.Key) != c.key || string(r.Value) != c.value || (c.values[0] == nil) != (r.Value == nil) {
 			t.Errorf("%v: %q, %q", c.values, r.Key, r.Value)
 		}
 	}

@@ -15,17 +15,39 @@ import (
 // SourceProperties returns the options that properties of Kafka's consumer and of storm-kafka-client mean, so that a configuration can be
 // carried over. A property that is not known, or that would change what a source promises, is an error that names it; all of them are told. Topics, and
 // what has no name there, are set afterwards.
-func SourceProperties(props map[string]string) (SourceOptions, error) {
-	var o SourceOptions
-	err := setProperties("kafka source", props, o.properties())
+func SourceProperties(props map[string]string) (o SourceOptions, err error) {
+	err = o.SetProperties(props)
 	return o, err
 }
 
+// SetProperties is SourceProperties for options of which some are set.
+func (o *SourceOptions) SetProperties(props map[string]string) error {
+	err := setProperties("kafka source", props, o.properties())
+	if props[resetProperty] == "latest" && o.Start == "" {
+		if o.Start = StartLatest; o.Group != "" {
+			o.Start = StartGroupLatest
+		}
+	}
+	return err
+}
+
 // SinkProperties is SourceProperties for a sink: properties of Kafka's producer, such as storm-kafka-client's KafkaBolt takes.
-func SinkProperties(props map[string]string) (SinkOptions, error) {
-	var o SinkOptions
-	err := setProperties("kafka sink", props, o.properties())
+func SinkProperties(props map[string]string) (o SinkOptions, err error) {
+	err = o.SetProperties(props)
 	return o, err
+}
+
+// SetProperties is SinkProperties for options of which some are set. A Mode that is set stays.
+func (o *SinkOptions) SetProperties(props map[string]string) error {
+	batch := 0
+	known := o.properties()
+	known["batch.size"] = number(&batch)
+	err := setProperties("kafka sink", props, known)
+	if batch > 0 { // for Kafka it is no bound of records, for franz-go it is
+		batch = max(batch, min(batchOf(o.withDefaults().MaxRecordBytes), usualBatch))
+		o.Cluster.Opts = append(o.Cluster.Opts, kgo.ProducerBatchMaxBytes(int32(batch)))
+	}
+	return err
 }
 
 // setter takes the value of a property.
@@ -52,7 +74,7 @@ func (o *SourceOptions) properties() map[string]setter {
 	maps.Copy(p, map[string]setter{
 		"group.id":                   text(&o.Group),
 		"first.poll.offset.strategy": o.strategy,
-		"auto.offset.reset":          o.reset,
+		resetProperty:                o.reset,
 		"isolation.level": func(v string) error {
 			return oneOf(v, func() { o.ReadUncommitted = v == "read_uncommitted" }, "read_committed", "read_uncommitted")
 		},
@@ -77,7 +99,10 @@ func (o *SourceOptions) strategy(v string) error {
 	return oneOf(v, func() { o.Start = Start(v) }, names...)
 }
 
-// reset is auto.offset.reset: where to begin without an offset of the group, and where to go on if the next record is gone.
+// resetProperty says where to begin without an offset of the group, and where to go on if the next record is gone.
+const resetProperty = "auto.offset.reset"
+
+// reset takes the second half of that; the first needs the group (SetProperties).
 func (o *SourceOptions) reset(v string) error {
 	return oneOf(v, func() {
 		switch v {
@@ -85,9 +110,6 @@ func (o *SourceOptions) reset(v string) error {
 			o.OutOfRange = Earliest
 		case "latest":
 			o.OutOfRange = Latest
-			if o.Start == "" {
-				o.Start = StartLatest
-			}
 		default:
 			o.OutOfRange = Fail
 		}
@@ -105,7 +127,7 @@ func (o *SinkOptions) properties() map[string]setter {
 		"acks":                   only("all", "a record counts when all in-sync replicas have it", "-1"),
 		"enable.idempotence": func(v string) error {
 			return oneOf(v, func() {
-				if v == "false" {
+				if v == "false" && o.Mode == "" {
 					o.Mode = AtLeastOnce
 				}
 			}, "true", "false")
@@ -127,14 +149,6 @@ func (o *SinkOptions) properties() map[string]setter {
 			}
 			opt(kgo.ProducerLinger(d))
 			return nil
-		},
-		"batch.size": func(v string) error {
-			var n int
-			err := number(&n)(v)
-			if err == nil {
-				opt(kgo.ProducerBatchMaxBytes(int32(n)))
-			}
-			return err
 		},
 		"key.serializer":   only(serialization+"StringSerializer", "keys are what SinkOptions.Record makes of a tuple"),
 		"value.serializer": only(serialization+"StringSerializer", "values are what SinkOptions.Record makes of a tuple"),

@@ -32,6 +32,10 @@ func TestSourceProperties(t *testing.T) {
 			t.Errorf("auto.offset.reset=%s: %+v, %v", reset, o, err)
 		}
 	}
+	// The group's offset comes first, or a start would leave out what came since the last one.
+	if o, err := SourceProperties(map[string]string{"auto.offset.reset": "latest", "group.id": "g"}); err != nil || o.Start != StartGroupLatest {
+		t.Errorf("auto.offset.reset=latest with a group: %+v, %v", o, err)
+	}
 }
 
 func TestSinkProperties(t *testing.T) {
@@ -79,6 +83,28 @@ func TestPropertiesRefused(t *testing.T) {
 	for _, want := range []string{"acks", "compression.type", "linger.ms", "batch.size", "retries"} {
 		if !strings.Contains(fmt.Sprint(err), "property "+want) {
 			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+}
+
+// What Validate takes a client can be made of, and what a client refuses it refuses.
+func TestWhatClientsRefuse(t *testing.T) {
+	o := SourceOptions{Cluster: Cluster{Brokers: []string{"a:1"}}, Topics: []string{"t"}, FetchBytes: 1 << 30}
+	c, err := o.Cluster.client(o.fetching()...)
+	if err != nil || o.Validate() != nil {
+		t.Fatal(err, o.Validate())
+	}
+	c.Close()
+	for _, props := range []map[string]string{{"linger.ms": "120000"}, {"batch.size": "2000000000"}, {"client.id": strings.Repeat("x", 300)}, {"bootstrap.servers": "a:b"}} {
+		o := SinkOptions{Topic: "t"}
+		if props["bootstrap.servers"] == "" {
+			o.Cluster.Brokers = []string{"a:1"}
+		}
+		if err := o.SetProperties(props); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), "kafka sink: ") {
+			t.Errorf("%v: %v", props, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,17 +16,26 @@ import (
 
 // publisher is the outbox.Target: batches become visible as transactions.
 type publisher struct {
-	opts    *SinkOptions
-	marks   *marks
-	clients map[string]*kgo.Client // of the identities that are claimed
+	opts  *SinkOptions
+	marks *marks
+	ids   map[string]*identity // that are claimed
 }
+
+// identity is one that is claimed: its client, and what Kafka was told of it last.
+type identity struct {
+	client        *kgo.Client
+	number, epoch uint64
+	told          time.Time
+}
+
+func (i *identity) tells(number, epoch uint64) { i.number, i.epoch, i.told = number, epoch, time.Now() }
 
 func newPublisher(o *SinkOptions) (*publisher, error) {
 	m, err := newMarks(o.Cluster, o.Topic)
 	if err != nil {
 		return nil, err
 	}
-	return &publisher{opts: o, marks: m, clients: map[string]*kgo.Client{}}, nil
+	return &publisher{opts: o, marks: m, ids: map[string]*identity{}}, nil
 }
 
 // Claim implements outbox.Target: a new epoch of the transactional id ends what a former producer has open.
@@ -36,6 +46,7 @@ func (p *publisher) Claim(ctx context.Context, id string, first bool) (uint64, b
 	}
 	number, known, err := p.marks.fetch(ctx, id)
 	if err != nil || known || !first {
+		p.ids[id].tells(number, 0)
 		return number, known, err
 	}
 	if err := p.marks.first(ctx, id, own, p.opts.TransactionTimeout); err != nil {
@@ -46,7 +57,41 @@ func (p *publisher) Claim(ctx context.Context, id string, first bool) (uint64, b
 	}
 	// Another may have claimed it and have published in between.
 	number, _, err = p.marks.fetch(ctx, id)
+	p.ids[id].tells(number, 0)
 	return number, false, err
+}
+
+// refreshEvery is how often Kafka is told the number of an identity that has nothing to publish. Brokers forget it, and the transactional id, when
+// they hear nothing for 7 days, if nobody set another time.
+const refreshEvery = time.Hour
+
+// Refresh implements outbox.Refresher. What a failure leaves open the next transaction takes in.
+func (p *publisher) Refresh(ctx context.Context, id string) error {
+	i := p.ids[id]
+	if time.Since(i.told) < refreshEvery {
+		return nil
+	}
+	pid, epoch, err := i.client.ProducerID(ctx)
+	if err == nil {
+		err = p.marks.commit(ctx, id, producer{pid, epoch}, i.number, i.epoch)
+	}
+	if err != nil {
+		return fencedBy(fmt.Errorf("have Kafka keep in mind what was published: %w", err))
+	}
+	i.tells(i.number, i.epoch)
+	return nil
+}
+
+// usualBatch is what a batch of franz-go holds where nothing else is said, in bytes.
+const usualBatch = 1_000_012
+
+// batchOf returns how large a batch has to be, at most, for the record of an entry of that many bytes. A record that no batch holds is never published.
+func batchOf(entry int) int { return entry + entry/32 + 256 }
+
+// largest is how many bytes an entry may have whose record a batch holds.
+func (p *publisher) largest() int {
+	batch, _ := p.marks.client.OptValue(kgo.ProducerBatchMaxBytes).(int32)
+	return (int(batch) - 256) * 32 / 33
 }
 
 // begin makes a client for an identity that has its producer epoch. The client gets it now and not with the first record: a task that
@@ -58,7 +103,7 @@ func (p *publisher) begin(ctx context.Context, id string) (producer, error) {
 	if err != nil {
 		return producer{}, err
 	}
-	p.clients[id] = client
+	p.ids[id] = &identity{client: client}
 	for {
 		pid, epoch, err := client.ProducerID(ctx)
 		if err == nil {
@@ -72,7 +117,8 @@ func (p *publisher) begin(ctx context.Context, id string) (producer, error) {
 
 // Publish implements outbox.Target.
 func (p *publisher) Publish(ctx context.Context, id string, b outbox.Batch) error {
-	client := p.clients[id]
+	i := p.ids[id]
+	client := i.client
 	if err := client.BeginTransaction(); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
@@ -93,6 +139,9 @@ func (p *publisher) Publish(ctx context.Context, id string, b outbox.Batch) erro
 	number, _, err := p.marks.fetch(ctx, id)
 	if err == nil && number < b.Number {
 		err = errAborted
+	}
+	if err == nil {
+		i.tells(b.Number, b.Epoch)
 	}
 	return err
 }
@@ -135,7 +184,8 @@ func produce(ctx context.Context, client *kgo.Client, b outbox.Batch) error {
 
 // Settle implements outbox.Target. The client aborts what it has open under the epoch that it has; if a newer one was given out since, it is refused.
 func (p *publisher) Settle(ctx context.Context, id string) (uint64, error) {
-	client := p.clients[id]
+	i := p.ids[id]
+	client := i.client
 	if err := client.AbortBufferedRecords(ctx); err != nil {
 		return 0, err
 	}
@@ -147,6 +197,9 @@ func (p *publisher) Settle(ctx context.Context, id string) (uint64, error) {
 		return 0, fencedBy(err)
 	}
 	number, _, err := p.marks.fetch(ctx, id)
+	if err == nil {
+		i.number = max(i.number, number)
+	}
 	return number, err
 }
 
@@ -163,14 +216,14 @@ func fencedBy(err error) error {
 
 // Release implements outbox.Target.
 func (p *publisher) Release(id string) {
-	if client := p.clients[id]; client != nil {
-		client.Close()
-		delete(p.clients, id)
+	if i := p.ids[id]; i != nil {
+		i.client.Close()
+		delete(p.ids, id)
 	}
 }
 
 func (p *publisher) close() {
-	for id := range p.clients {
+	for id := range p.ids {
 		p.Release(id)
 	}
 	p.marks.client.Close()

@@ -16,9 +16,9 @@ func NewSink(o SinkOptions) (gearcore.Task, error) {
 	}
 	o = o.withDefaults()
 	if o.Mode != ExactlyOnce {
-		return &Producer{opts: o}, nil
+		return &Producer{opts: o, life: newLife()}, nil
 	}
-	return &Sink{opts: o}, nil
+	return &Sink{opts: o, most: o.MaxRecordBytes}, nil
 }
 
 // Sinks returns what makes the sinks of a component's tasks.
@@ -30,6 +30,7 @@ func Sinks(o SinkOptions) func() (gearcore.Task, error) {
 type Sink struct {
 	opts   SinkOptions
 	prefix string
+	most   int // bytes of a record
 	box    *outbox.Box
 	target *publisher // nil before Restore
 	record kgo.Record
@@ -63,8 +64,9 @@ func (s *Sink) Execute(t gearcore.Tuple, c *gearcore.Collector) error {
 	}
 	s.entry = appendRecord(s.entry[:0], &s.record)
 	s.record = kgo.Record{} // it refers to the tuple
-	if len(s.entry) > s.opts.MaxRecordBytes {
-		return fmt.Errorf("a record of %d bytes is larger than MaxRecordBytes (%d)", len(s.entry), s.opts.MaxRecordBytes)
+	if len(s.entry) > s.most {
+		return fmt.Errorf("a record of %d bytes is larger than %d: raise MaxRecordBytes (max.request.size), and kgo.ProducerBatchMaxBytes (batch.size) from 0.9 MB on",
+			len(s.entry), s.most)
 	}
 	if err := s.box.Add(s.entry, c); err != nil {
 		return err
@@ -86,7 +88,7 @@ func (s *Sink) Restore(r *gearcore.Recovery) error {
 		return fmt.Errorf("restore the kafka sink: %w", err)
 	}
 	old := s.target
-	s.target = target
+	s.target, s.most = target, min(s.opts.MaxRecordBytes, target.largest())
 	err = s.box.Restore(r, fmt.Sprintf("%s-%d", s.prefix, r.Index), target)
 	if old != nil {
 		old.close()

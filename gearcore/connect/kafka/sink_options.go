@@ -41,8 +41,9 @@ type SinkOptions struct {
 	// TransactionTimeout is how long a transaction may be open until the brokers abort it; they have a limit for it (15 minutes if nobody set another). Default 1
 	// minute. An epoch has to be written in that time.
 	TransactionTimeout time.Duration
-	// MaxRecordBytes bounds a record in the mode ExactlyOnce; a larger one fails its tuple. It should not be above the topic's max.message.bytes: then
-	// nothing is published any more until that is raised. Default 900 kB, below what Kafka takes by default.
+	// MaxRecordBytes bounds a record in the mode ExactlyOnce; a larger one fails its tuple, as does one that is larger than a batch may be
+	// (kgo.ProducerBatchMaxBytes in Cluster.Opts; 1 MB if nobody set it). It should not be above the topic's max.message.bytes: then nothing
+	// is published any more until that is raised. Default 900 kB, below what Kafka takes by default.
 	MaxRecordBytes int
 	// MaxInFlight is how many records wait for Kafka in the other modes before the input is stopped. Default 10000.
 	MaxInFlight int
@@ -69,11 +70,22 @@ func (o SinkOptions) withDefaults() SinkOptions {
 	return o
 }
 
+// modeOpts are the options of a client that the mode decides.
+func (o *SinkOptions) modeOpts() []kgo.Opt {
+	switch o.Mode {
+	case Idempotent:
+		return []kgo.Opt{kgo.RequiredAcks(kgo.AllISRAcks())}
+	case AtLeastOnce:
+		return []kgo.Opt{kgo.RequiredAcks(kgo.AllISRAcks()), kgo.DisableIdempotentWrite()}
+	}
+	return []kgo.Opt{kgo.TransactionTimeout(o.TransactionTimeout)}
+}
+
 // Validate returns what is wrong with o, all of it.
 func (o SinkOptions) Validate() error {
 	o = o.withDefaults()
 	p := &problems{what: "kafka sink"}
-	p.cluster(o.Cluster)
+	p.cluster(o.Cluster, o.modeOpts()...)
 	p.refuse(o.Mode != ExactlyOnce && o.Mode != Idempotent && o.Mode != AtLeastOnce, "Mode %q: exactly-once, idempotent and at-least-once are known", o.Mode)
 	p.refuse(o.Mode == ExactlyOnce && o.Topic == "", "Topic is empty: the mode exactly-once needs one")
 	p.refuse(o.TransactionTimeout < time.Second, "TransactionTimeout %v is shorter than 1s", o.TransactionTimeout)
@@ -107,7 +119,10 @@ func content(v gearcore.Value) []byte {
 	case gearcore.KindNull:
 		return nil
 	case gearcore.KindBytes:
-		return v.Bytes()
+		if b := v.Bytes(); b != nil {
+			return b
+		}
+		return []byte{} // no bytes are not none, which deletes what has the key where a topic is compacted
 	}
 	return []byte(v.Text())
 }

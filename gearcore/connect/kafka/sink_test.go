@@ -81,3 +81,60 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	})
 }
+
+// A record that no batch of the client holds is refused; once it were part of a checkpoint that could never be published. The largest one that is taken
+// is published.
+func TestRecordThatNoBatchHolds(t *testing.T) {
+	brokers := fake(t)
+	topic := newTopic(t, brokers, 1)
+	task, e := openSink(t, SinkOptions{Cluster: Cluster{Brokers: brokers, Opts: []kgo.Opt{kgo.ProducerBatchMaxBytes(10_000)}}, Topic: topic, ID: topic}, "message")
+	s, v := task.(*Sink), connecttest.NewVault()
+	if err := connecttest.Restore(s, v); err != nil {
+		t.Fatal(err)
+	}
+	length := func(n int) int { return len(appendRecord(nil, &kgo.Record{Value: make([]byte, n)})) }
+	n := s.most - length(s.most) + s.most
+	if err := s.Execute(e.Tuple(make([]byte, n+1)), e.C); err == nil {
+		t.Errorf("a record of %d bytes is taken", length(n+1))
+	}
+	if err := s.Execute(e.Tuple(make([]byte, n)), e.C); err != nil || length(n) != s.most {
+		t.Errorf("a record of %d bytes: %v", length(n), err)
+	}
+	connecttest.Part(t, s, 1, v)
+	s.Commit(1)
+	for end := time.Now().Add(2 * time.Minute); s.box.Waiting() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			e.Run()
+			t.Fatalf("it is not published: %v", e.Errors)
+		}
+	}
+	if got := newReader(t, brokers, topic).read(t); len(got) != 1 || len(got[0]) != n {
+		t.Errorf("%d records", len(got))
+	}
+}
+
+func TestBatchesHoldRecords(t *testing.T) {
+	for _, c := range []struct {
+		props map[string]string
+		want  int32
+	}{
+		{nil, usualBatch}, {map[string]string{"batch.size": "16384"}, int32(batchOf(900_000))},
+		{map[string]string{"batch.size": "16384", "max.request.size": "1000"}, 16384},
+		{map[string]string{"batch.size": "16384", "max.request.size": "5000000"}, usualBatch},
+		{map[string]string{"batch.size": "6000000", "max.request.size": "5000000"}, 6_000_000},
+	} {
+		o, err := SinkProperties(c.props)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Cluster.Brokers = []string{"a:1"}
+		client, err := o.Cluster.client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := client.OptValue(kgo.ProducerBatchMaxBytes); got != c.want {
+			t.Errorf("%v: batches of %v bytes, want %d", c.props, got, c.want)
+		}
+		client.Close()
+	}
+}

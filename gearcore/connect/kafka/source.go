@@ -38,6 +38,7 @@ type Source struct {
 	all    []*partition
 	queue  []run
 	topics places // what the plan knows of the topics; the offsets are in parts
+	unread places // of topics that former versions read, in task 0
 	clock  gearcore.Watermark
 	rest   time.Time // nothing is tried before
 
@@ -45,6 +46,9 @@ type Source struct {
 	ids     int64
 	retry   retries
 	figures Figures
+	told    Figures // those that were told of as errors
+	aloud   connect.Rarely
+	timed   bool // somebody asks for event time
 
 	work    sync.WaitGroup
 	closing sync.WaitGroup     // of clients that are not used any more
@@ -68,6 +72,7 @@ type Figures struct {
 	OutOfRange int64 // partitions whose next record was gone
 	Lost       int64 // partitions that were gone
 	GivenUp    int64 // records that failed too often
+	TooFar     int64 // records whose time is not believed: SourceOptions.MaxAhead
 }
 
 // planned is the end of the work on a plan.
@@ -187,7 +192,10 @@ func (s *Source) install(p *plan) error {
 	now := time.Now()
 	from := map[string]map[int32]kgo.Offset{}
 	for name, t := range p.at {
-		s.parts[name], from[name] = map[int32]*partition{}, map[int32]kgo.Offset{}
+		s.parts[name] = map[int32]*partition{}
+		if len(t.At) > 0 {
+			from[name] = map[int32]kgo.Offset{}
+		}
 		for number, at := range t.At {
 			part := old[name][number]
 			if part == nil || part.at != at { // else what is under way of it goes on
@@ -198,13 +206,8 @@ func (s *Source) install(p *plan) error {
 			from[name][number] = kgo.NewOffset().At(at.Next)
 		}
 	}
-	isolation := kgo.ReadCommitted()
-	if s.opts.ReadUncommitted {
-		isolation = kgo.ReadUncommitted()
-	}
 	if len(s.all) > 0 {
-		client, err := s.opts.Cluster.client(kgo.ConsumePartitions(from), kgo.FetchIsolationLevel(isolation), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-			kgo.FetchMaxBytes(int32(s.opts.FetchBytes)), kgo.FetchMaxPartitionBytes(int32(s.opts.PartitionBytes)))
+		client, err := s.opts.Cluster.client(append(s.opts.fetching(), kgo.ConsumePartitions(from))...)
 		if err != nil {
 			return err
 		}
@@ -280,7 +283,9 @@ func (s *Source) places() places {
 // Freeze implements gearcore.Checkpointed.
 func (s *Source) Freeze(epoch uint64) (gearcore.Frozen, error) {
 	at := s.places()
-	data, err := json.Marshal(at)
+	all := maps.Clone(at)
+	maps.Copy(all, s.unread)
+	data, err := json.Marshal(all)
 	if err != nil {
 		return nil, fmt.Errorf("freeze: %w", err)
 	}
@@ -297,7 +302,7 @@ func (s *Source) Restore(r *gearcore.Recovery) error {
 	s.stop()
 	s.commits.forget()
 	s.index, s.tasks, s.tracked = r.Index, r.Tasks, false
-	s.clock, s.rest, s.parts, s.all, s.topics = 0, time.Time{}, nil, nil, nil
+	s.clock, s.rest, s.parts, s.all, s.topics, s.unread = 0, time.Time{}, nil, nil, nil, nil
 	all := places{}
 	for _, part := range r.Parts {
 		was, err := placesOf(context.Background(), r.Vault, part.Part)
@@ -305,6 +310,9 @@ func (s *Source) Restore(r *gearcore.Recovery) error {
 			return fmt.Errorf("restore the kafka source from the part of task %d: %w", part.Task, err)
 		}
 		all.merge(was)
+	}
+	if r.Index == 0 {
+		s.unread = all.unread(s.opts.Topics)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), planTimeout+s.opts.LostAfter)
 	defer cancel()
@@ -320,6 +328,10 @@ func (s *Source) Restore(r *gearcore.Recovery) error {
 
 // Watermark implements gearcore.Timed.
 func (s *Source) Watermark() gearcore.Watermark {
+	s.timed = true
+	if s.topics == nil {
+		return s.clock // it is not known yet what there is to read
+	}
 	quiet := len(s.queue) == 0 && (s.client == nil || s.client.BufferedFetchRecords() == 0)
 	w := watermark(s.all, quiet, time.Now(), &s.opts)
 	if w == gearcore.Idle {

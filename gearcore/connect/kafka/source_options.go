@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gearstorm/gearstorm/gearcore"
+	"github.com/gearstorm/gearstorm/gearcore/connect"
 )
 
 // Start says where to begin to read a partition that no checkpoint knows. Names of storm-kafka-client's FirstPollOffsetStrategy are
@@ -54,16 +55,18 @@ const NeverIdle = time.Duration(math.MaxInt64)
 // SourceOptions says what to read. Zero fields mean the defaults. The names in brackets are storm-kafka-client's.
 type SourceOptions struct {
 	Cluster Cluster
-	// Topics to read. Required. Partition p of the i-th of them, in the order of their names, belongs to the task at (p+i) mod tasks.
+	// Topics to read. Required. Partition p of the i-th of them, in the order of their names, belongs to the task at (p+i) mod tasks. Checkpoints
+	// keep the positions of topics that are not read any more, of up to 10,000 partitions: a version that reads them again goes on there.
 	Topics []string
 	// Start says where to begin. Default StartGroup if there is a Group, else StartEarliest. [first.poll.offset.strategy]
 	Start Start
 	// StartTime is for StartTimestamp and StartGroupTimestamp.
 	StartTime time.Time
-	// OutOfRange says what to do where the record to go on with is gone: Fail, the default, Earliest or Latest. Each case is counted.
+	// OutOfRange says what to do where the record to go on with is gone: Fail, the default, Earliest or Latest. Each case is counted, and an
+	// error of the component.
 	OutOfRange Policy
 	// Lost says what to do where a partition is gone, or its topic is another one of the same name: Fail, the default, or where to begin
-	// when it is there again. Each case is counted.
+	// when it is there again. Each case is counted, and an error of the component.
 	Lost Policy
 	// LostAfter is how long a partition has to be gone to count as that. It should be above the time that clients keep what they know of topics (franz-go:
 	// 5 s). Default 15 s.
@@ -88,6 +91,9 @@ type SourceOptions struct {
 	Time func(r *kgo.Record) int64
 	// Lateness is how much older than the newest record of its partition a record may be without being late. Default 0.
 	Lateness time.Duration
+	// MaxAhead is how far in the future, by the machine's clock, a record may be that event time follows, since all others would be late then. One
+	// beyond it is emitted and counted, and an error of the component (at most one a minute). Default 24 hours; negative: no bound but the year 9999.
+	MaxAhead time.Duration
 	// IdleAfter is how long nothing comes of a partition until the others' event time goes on without it. Default 1 minute.
 	IdleAfter time.Duration
 
@@ -134,6 +140,7 @@ func (o SourceOptions) withDefaults() SourceOptions {
 	setPolicy(&o.Lost)
 	set(&o.PartitionsEvery, 30*time.Second)
 	set(&o.LostAfter, 15*time.Second)
+	set(&o.MaxAhead, connect.MaxAhead)
 	set(&o.IdleAfter, time.Minute)
 	set(&o.CommitEvery, 30*time.Second)
 	set(&o.RetryFirst, 100*time.Millisecond)
@@ -151,11 +158,28 @@ func (o SourceOptions) withDefaults() SourceOptions {
 	return o
 }
 
+// mostRead is how large an answer of a broker franz-go takes where nothing else is said, in bytes.
+const mostRead = 100 << 20
+
+// fetching are the options of a client that fetches.
+func (o *SourceOptions) fetching() []kgo.Opt {
+	isolation := kgo.ReadCommitted()
+	if o.ReadUncommitted {
+		isolation = kgo.ReadUncommitted()
+	}
+	opts := []kgo.Opt{kgo.FetchIsolationLevel(isolation), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepControlRecords(),
+		kgo.FetchMaxBytes(int32(o.FetchBytes)), kgo.FetchMaxPartitionBytes(int32(o.PartitionBytes))}
+	if o.FetchBytes > mostRead/2 {
+		opts = append(opts, kgo.BrokerMaxReadBytes(int32(min(2*o.FetchBytes, 1<<30))))
+	}
+	return opts
+}
+
 // Validate returns what is wrong with o, all of it.
 func (o SourceOptions) Validate() error {
 	o = o.withDefaults()
 	p := &problems{what: "kafka source"}
-	p.cluster(o.Cluster)
+	p.cluster(o.Cluster, o.fetching()...)
 	p.refuse(len(o.Topics) == 0, "Topics is empty")
 	seen := map[string]bool{}
 	for _, t := range o.Topics {

@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -254,6 +256,15 @@ func TestRecordsThatAreGone(t *testing.T) {
 		if got := s.Figures().OutOfRange; got != want.count {
 			t.Errorf("%s: %d counted", policy, got)
 		}
+		s.reported(ErrOutOfRange, string(policy))
+	}
+}
+
+// reported checks that one error was reported, which is want and has the text.
+func (s source) reported(want error, text string) {
+	s.t.Helper()
+	if len(s.e.Errors) != 1 || !errors.Is(s.e.Errors[0], want) || !strings.Contains(s.e.Errors[0].Error(), text) {
+		s.t.Errorf("errors %v, want %v with %q", s.e.Errors, want, text)
 	}
 }
 
@@ -323,6 +334,9 @@ func TestTopicThatIsAnotherOne(t *testing.T) {
 			if want == nil && s.Figures().Lost != int64(partitions) {
 				t.Errorf("%d of %d partitions counted", s.Figures().Lost, partitions)
 			}
+			if want == nil {
+				s.reported(ErrLost, fmt.Sprintf("%d in all", partitions))
+			}
 			// the same from a checkpoint, by another process
 			next := open(t, losing(brokers, topic, policy))
 			if err := next.restore(part); !errors.Is(err, want) {
@@ -358,9 +372,25 @@ func TestTopicThatIsGone(t *testing.T) {
 			t.Fatalf("%d partitions were counted as lost", patient.Figures().Lost)
 		}
 	}
+	o := losing(brokers, topic, Earliest)
+	o.Start = StartLatest // which is for topics that nothing was known of
+	next := open(t, o)
+	if err := next.restore(patient.freeze(1)); err != nil {
+		t.Fatalf("restored while the topic is gone: %v", err)
+	}
 	makeTopic(t, brokers, topic)
 	write(t, manual(t, brokers), topic, 1, "x")
 	patient.must("x")
+	next.must("x")
+}
+
+// A task that had none of the partitions does not go on with another topic of that name either.
+func TestTopicThatIsAnotherOneForAll(t *testing.T) {
+	p := &planner{opts: &SourceOptions{Lost: Fail}, index: 1, tasks: 2}
+	out := &plan{at: places{"t": {ID: "new", Partitions: 2, At: map[int32]place{}}}}
+	if err := p.topic(out, 0, "t", &topicPlace{ID: "old", Partitions: 1}, nil); !errors.Is(err, ErrLost) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // losing are options of a source that finds out soon what is gone.
@@ -381,6 +411,41 @@ func makeTopic(t *testing.T, brokers []string, topic string) {
 	t.Helper()
 	if _, err := kadm.NewClient(client(t, brokers)).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A version with other topics keeps in mind how far those before were read: the next one that reads them goes on there.
+func TestSourceWithOtherTopics(t *testing.T) {
+	brokers := fake(t)
+	a, b := newTopic(t, brokers, 1), newTopic(t, brokers, 1)
+	c := manual(t, brokers)
+	var parts []gearcore.TaskPart
+	for i, step := range []struct{ topics, want []string }{
+		{[]string{a, b}, []string{"a0", "b0"}}, {[]string{b}, []string{"b1"}}, {[]string{b}, []string{"b2"}}, {[]string{a, b}, []string{"a1", "a2", "a3", "b3"}},
+	} {
+		write(t, c, a, 1, fmt.Sprint("a", i))
+		write(t, c, b, 1, fmt.Sprint("b", i))
+		s := open(t, SourceOptions{Cluster: Cluster{Brokers: brokers}, Topics: step.topics})
+		if err := s.restore(parts...); err != nil {
+			t.Fatal(err)
+		}
+		s.must(step.want...)
+		part := s.freeze(1)
+		if at, err := Offsets(t.Context(), connecttest.NewVault(), part.Part); err != nil || len(at) != len(step.topics) {
+			t.Errorf("its offsets are %v, it reads %v (%v)", at, step.topics, err)
+		}
+		parts = []gearcore.TaskPart{part}
+	}
+}
+
+func TestUnreadTopicsAreBounded(t *testing.T) {
+	at := map[int32]place{}
+	for i := range int32(maxUnread) {
+		at[i] = place{}
+	}
+	all := places{"a": {}, "large": {At: at}, "read": {}, "z": {}}
+	if got := slices.Sorted(maps.Keys(all.unread([]string{"read"}))); !slices.Equal(got, []string{"a", "z"}) {
+		t.Errorf("kept are %q", got)
 	}
 }
 
@@ -417,30 +482,6 @@ func TestGroupGetsWhatCounts(t *testing.T) {
 	s.awaitCommit(brokers, "lag", topic, 3)
 }
 
-func TestWatermarkOfPartitions(t *testing.T) {
-	at := func(newest int64, since time.Duration) *partition {
-		return &partition{at: place{Newest: newest}, since: time.Unix(100, 0).Add(-since)}
-	}
-	o := (SourceOptions{Lateness: 10 * time.Millisecond}).withDefaults()
-	for name, c := range map[string]struct {
-		parts []*partition
-		quiet bool
-		want  gearcore.Watermark
-	}{
-		"none":                    {nil, true, gearcore.Idle},
-		"the lowest":              {[]*partition{at(500, 0), at(400, 0)}, true, 390},
-		"one unknown":             {[]*partition{at(500, 0), at(0, 0)}, true, 0},
-		"one idle":                {[]*partition{at(500, 0), at(400, time.Minute)}, true, 490},
-		"one that is behind":      {[]*partition{at(500, 0), at(400, time.Minute)}, false, 390},
-		"one that never gave any": {[]*partition{at(500, 0), at(0, time.Minute)}, true, 490},
-		"all idle":                {[]*partition{at(500, time.Hour)}, true, gearcore.Idle},
-	} {
-		if got := watermark(c.parts, c.quiet, time.Unix(100, 0), &o); got != c.want {
-			t.Errorf("%s: %d, want %d", name, got, c.want)
-		}
-	}
-}
-
 func TestOptionsRefused(t *testing.T) {
 	ok := Cluster{Brokers: []string{"localhost:9092"}}
 	for i, o := range []interface{ Validate() error }{
@@ -457,6 +498,15 @@ func TestOptionsRefused(t *testing.T) {
 		}
 	}
 	if err := (SourceOptions{Cluster: ok, Topics: []string{"a"}, Start: "UNCOMMITTED_EARLIEST", Group: "g"}).Validate(); err != nil {
+		t.Error(err)
+	}
+	// What the mode sets goes over the options of the cluster, where it is looked at too.
+	ok.Opts = []kgo.Opt{kgo.RequiredAcks(kgo.LeaderAck())}
+	if err := (SinkOptions{Cluster: ok, Topic: "a", Mode: Idempotent}).Validate(); err != nil {
+		t.Error(err)
+	}
+	ok.Opts = []kgo.Opt{kgo.MaxProduceRequestsInflightPerBroker(7)}
+	if err := (SinkOptions{Cluster: ok, Topic: "a", Mode: AtLeastOnce}).Validate(); err != nil {
 		t.Error(err)
 	}
 }

@@ -85,6 +85,7 @@ func (o Options) Validate() error {
 var (
 	ErrNoCheckpoints = errors.New("a sink of the mode exactly-once needs a topology with checkpoints")
 	ErrTooMuch       = errors.New("an epoch is larger than EpochBytes: make checkpoints more often")
+	errLong          = fmt.Errorf("a record is larger than %d bytes", MaxRecord)
 )
 
 // Box is the outbox of one task. Its methods are called by the task's executor.
@@ -94,6 +95,7 @@ type Box struct {
 	target Target // nil before Restore
 	id     string
 	loop   connect.Loop
+	apart  int // see keptApart
 
 	open *spool // nil before the first record of an epoch
 	next uint64 // the number of the next batch
@@ -116,12 +118,17 @@ type batch struct {
 }
 
 // New returns an empty Box. async is the task's.
-func New(o Options, async *gearcore.Async) *Box { return &Box{opts: o.WithDefaults(), async: async} }
+func New(o Options, async *gearcore.Async) *Box {
+	return &Box{opts: o.WithDefaults(), async: async, apart: keptApart}
+}
 
 // Add takes a copy of a record into the present epoch. It stops the input where too much waits to be published.
 func (b *Box) Add(record []byte, c *gearcore.Collector) error {
 	if b.target == nil {
 		return ErrNoCheckpoints
+	}
+	if len(record) > MaxRecord {
+		return errLong
 	}
 	if err := b.check(c); err != nil {
 		return err
@@ -171,11 +178,40 @@ func (b *Box) Freeze(epoch uint64) (gearcore.Frozen, error) {
 		b.open = nil
 		b.next++
 	}
+	b.gatherLocked()
 	f := &frozen{id: b.id, next: b.next, epoch: epoch, committed: b.committed, batches: slices.Clone(b.waiting)}
 	for _, w := range f.batches {
 		w.spool.retain()
 	}
 	return f, nil
+}
+
+// keptApart is how many batches are apart whose checkpoints do not count. Where checkpoints are given up for long, as in a store that is
+// full, their list would be too long for a checkpoint, and no later one could count.
+const keptApart = 4
+
+// gatherLocked makes one batch of the newest two while there are more, up to BehindBytes: a target may have little time for each. A later
+// checkpoint has what those that were given up before it had, and nothing was published under either number. Batches that are being saved,
+// and those that cannot be written into one, stay apart.
+func (b *Box) gatherLocked() {
+	for n := len(b.waiting); n > b.apart && b.waiting[n-1-b.apart].epoch > b.committed; n = len(b.waiting) {
+		into, last := b.waiting[n-2], b.waiting[n-1]
+		if into.spool.shared() || last.spool.shared() {
+			return
+		}
+		if into.spool.bytes()+last.spool.bytes() > b.opts.BehindBytes {
+			if into.spool.spill(0, b.opts.Dir) == nil { // what cannot be written stays in memory
+				into.spool.mem = nil
+			}
+			return
+		}
+		if into.spool.take(last.spool, b.opts.MemoryBytes, b.opts.Dir) != nil {
+			return
+		}
+		last.spool.release()
+		b.waiting[n-2] = &batch{number: into.number, epoch: last.epoch, spool: into.spool}
+		b.waiting = slices.Delete(b.waiting, n-1, n)
+	}
 }
 
 // Commit is for gearcore.Committer.
@@ -193,12 +229,16 @@ func (b *Box) Waiting() int {
 	return len(b.waiting)
 }
 
-// publish publishes what counts, in order.
+// publish publishes what counts, in order. The target may be anybody's, and nobody recovers here.
 func (b *Box) publish(ctx context.Context) error {
 	for w := b.due(); w != nil; w = b.due() {
-		err := b.target.Publish(ctx, b.id, w.export())
+		err := b.try(ctx, w)
 		if err != nil {
-			published, serr := b.target.Settle(ctx, b.id)
+			var published uint64
+			serr := gearcore.Safely(func() (err error) {
+				published, err = b.target.Settle(ctx, b.id)
+				return err
+			})
 			if errors.Is(serr, ErrFenced) {
 				return b.stop(fmt.Errorf("publish batch %d of epoch %d: %w", w.number, w.epoch, errors.Join(err, serr)))
 			}
@@ -208,7 +248,38 @@ func (b *Box) publish(ctx context.Context) error {
 		}
 		b.done(w)
 	}
-	return nil
+	return b.refresh(ctx)
+}
+
+// slow is how long a batch may take before somebody hears of it: a client may wait for its servers without a word.
+const slow = time.Minute
+
+// try has a batch published.
+func (b *Box) try(ctx context.Context, w *batch) error {
+	late := time.AfterFunc(slow, func() {
+		b.report(fmt.Errorf("batch %d of epoch %d is not published after %v: does what it is for answer?", w.number, w.epoch, slow))
+	})
+	defer late.Stop()
+	return gearcore.Safely(func() error { return b.target.Publish(ctx, b.id, w.export()) })
+}
+
+// refresh has a target keep in mind what was published, where that is needed.
+func (b *Box) refresh(ctx context.Context) error {
+	r, ok := b.target.(Refresher)
+	if !ok || b.failed() {
+		return nil
+	}
+	err := gearcore.Safely(func() error { return r.Refresh(ctx, b.id) })
+	if errors.Is(err, ErrFenced) {
+		return b.stop(err)
+	}
+	return err
+}
+
+func (b *Box) failed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fault != nil
 }
 
 // due returns the next batch to publish, nil if there is none.
@@ -236,16 +307,19 @@ func (b *Box) done(w *batch) {
 	}
 }
 
-// stop makes err what Add and Freeze return until the next Restore, and lets the input find out.
+// stop makes err what Add and Freeze return until the next Restore, which it asks for: there may be no input that finds out.
 func (b *Box) stop(err error) error {
 	b.mu.Lock()
 	b.fault = err
 	resume := b.paused
 	b.paused = false
 	b.mu.Unlock()
-	if resume {
-		b.async.Do(0, (*gearcore.Collector).Resume)
-	}
+	b.async.Do(0, func(c *gearcore.Collector) {
+		if resume {
+			c.Resume()
+		}
+		c.Lost(err)
+	})
 	return err
 }
 

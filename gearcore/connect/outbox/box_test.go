@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -104,14 +105,18 @@ func (s *side) Release(string) {}
 // task is a sink around a Box.
 type task struct {
 	*Box
-	opts  Options
-	world *world
-	side  *side
-	ctx   *gearcore.Context
+	opts    Options
+	gathers bool // batches as soon as two checkpoints were given up
+	world   *world
+	side    *side
+	ctx     *gearcore.Context
 }
 
 func (s *task) Open(ctx *gearcore.Context, c *gearcore.Collector) error {
 	s.Box, s.ctx = New(s.opts, c.Async()), ctx
+	if s.gathers {
+		s.apart = 1
+	}
 	return nil
 }
 
@@ -142,7 +147,7 @@ func TestExactlyOnce(t *testing.T) {
 		}
 		connecttest.SinkTest{
 			New: func(testing.TB, int) (gearcore.Task, func()) {
-				s := &task{opts: opts, world: w, side: &side{w: w}}
+				s := &task{opts: opts, gathers: seed%5 < 3, world: w, side: &side{w: w}}
 				return s, s.kill
 			},
 			Values: func(text string) []any {
@@ -205,15 +210,58 @@ func (c *calm) Claim(ctx context.Context, id string, first bool) (uint64, bool, 
 
 func freeze(t *testing.T, b *Box, epoch uint64) gearcore.TaskPart {
 	t.Helper()
+	return freezeIn(t, b, epoch, connecttest.NewVault())
+}
+
+func freezeIn(t *testing.T, b *Box, epoch uint64, v gearcore.Vault) gearcore.TaskPart {
+	t.Helper()
 	f, err := b.Freeze(epoch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.Save(t.Context(), connecttest.NewVault())
+	p, err := f.Save(t.Context(), v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return gearcore.TaskPart{Part: p}
+}
+
+// The part of a checkpoint that was given up is written after that of the next one, which counts. Later ones name the file that is kept.
+func TestPartsThatAreWrittenOutOfOrder(t *testing.T) {
+	target := newCalm()
+	target.gate = make(chan struct{})
+	defer close(target.gate)
+	b, e, err := begin(t, Options{}, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add(make([]byte, inlineBatch+1), e.C); err != nil {
+		t.Fatal(err)
+	}
+	frozen := func(epoch uint64) gearcore.Frozen {
+		t.Helper()
+		f, err := b.Freeze(epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	vault := connecttest.NewVault()
+	save := func(f gearcore.Frozen) gearcore.File {
+		t.Helper()
+		p, err := f.Save(t.Context(), vault)
+		if err != nil || len(p.Files) != 1 {
+			t.Fatalf("%d files, %v", len(p.Files), err)
+		}
+		return p.Files[0]
+	}
+	givenUp, counts := frozen(1), frozen(2)
+	kept := save(counts)
+	save(givenUp)
+	b.Commit(2)
+	if got := save(frozen(3)); got.Name != kept.Name {
+		t.Errorf("checkpoint 3 names %s, which nothing keeps, and not %s", got.Name, kept.Name)
+	}
 }
 
 func TestNothingWithoutCheckpoints(t *testing.T) {
@@ -288,6 +336,49 @@ type fencing struct{ *calm }
 
 func (fencing) Publish(context.Context, string, Batch) error          { return errFault }
 func (fencing) Settle(ctx context.Context, id string) (uint64, error) { return 0, ErrFenced }
+
+// TestTargetThatPanics: a panic is an error of the task, and what it leaves open is settled before the next try.
+func TestTargetThatPanics(t *testing.T) {
+	target := &clumsy{calm: newCalm()}
+	b, e, err := begin(t, Options{}, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Add([]byte("a"), e.C)
+	freeze(t, b, 1)
+	b.Commit(1)
+	for b.Waiting() > 0 && t.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	if got := target.w.seen(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("visible %q", got)
+	}
+	e.Run()
+	if len(e.Errors) != 1 || !errors.As(e.Errors[0], new(*gearcore.PanicError)) {
+		t.Errorf("errors %v", e.Errors)
+	}
+}
+
+// clumsy is a target that panics: in its first Settle, and in its first two Publishes, in the second of which the batch became visible.
+type clumsy struct {
+	*calm
+	published, settled int
+}
+
+func (c *clumsy) Publish(ctx context.Context, id string, b Batch) error {
+	if c.published++; c.published == 1 {
+		panic("a bug")
+	}
+	c.calm.Publish(ctx, id, b)
+	panic("a bug")
+}
+
+func (c *clumsy) Settle(ctx context.Context, id string) (uint64, error) {
+	if c.settled++; c.settled == 1 {
+		panic("a bug")
+	}
+	return c.calm.Settle(ctx, id)
+}
 
 // The target's memory is gone: whether batch 1 was published nobody knows.
 func TestLostMemory(t *testing.T) {

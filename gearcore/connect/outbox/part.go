@@ -84,7 +84,7 @@ func (b *batch) put(ctx context.Context, to gearcore.Vault, f *frozen) (gearcore
 		return b.file, nil
 	}
 	file, err := to.Put(ctx, "outbox", b.spool.reader())
-	if err == nil {
+	if err == nil && f.epoch > b.fileOf { // the part of an earlier checkpoint, which was given up, may be written last
 		b.file, b.fileOf = file, f.epoch
 	}
 	return file, err
@@ -130,8 +130,8 @@ func (b *Box) Restore(r *gearcore.Recovery, id string, target Target) error {
 			continue
 		}
 		var p part
-		if err := json.Unmarshal(tp.Inline, &p); err != nil {
-			return fmt.Errorf("restore the part of task %d: %w", tp.Task, err)
+		if err := json.Unmarshal(tp.Inline, &p); err != nil || p.ID == "" {
+			return connect.Misfit(tp.Task, err)
 		}
 		next, err := b.finish(ctx, r.Vault, p, tp.Files)
 		if err != nil {
@@ -203,5 +203,5 @@ func (b *Box) claim(ctx context.Context, p part) (uint64, error) {
 	case b.opts.Lost == LostPublish:
 		return 0, nil
 	}
-	return 0, fmt.Errorf("%w: batches %d to %d of the checkpoint may be there or not", ErrUnknown, p.Batches[0].Number, p.Next-1)
+	return 0, fmt.Errorf("%w: batches %d to %d of the checkpoint may be there or not; Lost says what to do, publish or skip", ErrUnknown, p.Batches[0].Number, p.Next-1)
 }

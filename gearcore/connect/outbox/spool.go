@@ -37,6 +37,11 @@ func newSpool() *spool {
 func (s *spool) add(record []byte, most int, dir string) error {
 	s.mem = append(binary.AppendUvarint(s.mem, uint64(len(record))), record...)
 	s.count++
+	return s.spill(most, dir)
+}
+
+// spill writes what is in memory to the file if it is longer than most bytes.
+func (s *spool) spill(most int, dir string) error {
 	if len(s.mem) <= most {
 		return nil
 	}
@@ -60,6 +65,35 @@ func (s *spool) add(record []byte, most int, dir string) error {
 	return nil
 }
 
+// take appends the records of another spool. After an error s has what it had before.
+func (s *spool) take(o *spool, most int, dir string) error {
+	mem, inFil := len(s.mem), s.inFil
+	if _, err := io.Copy(&filling{s, most, dir}, o.reader()); err != nil {
+		if s.inFil > inFil { // what was in memory is in the file by now
+			mem, inFil = 0, inFil+int64(mem)
+		}
+		s.mem, s.inFil = s.mem[:mem], inFil
+		return err
+	}
+	s.count += o.count
+	return nil
+}
+
+// filling appends what is written to it to a spool.
+type filling struct {
+	s    *spool
+	most int
+	dir  string
+}
+
+func (f *filling) Write(p []byte) (int, error) {
+	f.s.mem = append(f.s.mem, p...)
+	if err := f.s.spill(f.most, f.dir); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 func (s *spool) bytes() int64 { return s.inFil + int64(len(s.mem)) }
 
 // reader reads all of it. It holds until the release that belongs to the caller.
@@ -71,6 +105,9 @@ func (s *spool) reader() io.Reader {
 }
 
 func (s *spool) retain() { s.uses.Add(1) }
+
+// shared reports whether somebody reads it, or may.
+func (s *spool) shared() bool { return s.uses.Load() > 1 }
 
 func (s *spool) release() {
 	if s.uses.Add(-1) == 0 && s.file != nil {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// Target is where batches become visible. Its calls come one at a time. Errors that are not named here are tried again, or fail the
+// Target is where batches become visible. Its calls come one at a time. Errors that are not named here, and panics, are tried again, or fail the
 // restore.
 type Target interface {
 	// Claim takes the identity over from whoever had it, who publishes nothing from now on, and returns the number of the newest
@@ -19,6 +19,13 @@ type Target interface {
 	Settle(ctx context.Context, id string) (published uint64, err error)
 	// Release says that the identity is not used any more.
 	Release(id string)
+}
+
+// Refresher is a Target that forgets what it remembers of an identity of which nothing is heard for long.
+type Refresher interface {
+	// Refresh has it keep in mind what was published. It is called at every checkpoint that counts when nothing is left to publish, and seldom does
+	// something. ErrFenced: another has the identity.
+	Refresh(ctx context.Context, id string) error
 }
 
 // Errors of a Target.

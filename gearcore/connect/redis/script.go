@@ -22,6 +22,8 @@ return {v[1] or '0', v[2] or '0', v[3] or '0'}`)
 // apply executes commands of batch ARGV[2], from the ARGV[3]th on; ARGV[4] is how many are applied then, ARGV[5] "1" if that is all of them. ARGV[6] is the
 // epoch. Commands follow, each after its number of words. It returns {"ok", refused, first error} or {"fenced"} or {"moved"}, where others
 // are due.
+//
+// That there is no memory Redis says only before a script has written anything: then nothing counts, and all is tried again.
 var apply = redis.NewScript(`
 local v = redis.call('HMGET', KEYS[1], 'owner', 'number', 'partial', 'applied')
 if v[1] ~= ARGV[1] then return {'fenced'} end
@@ -34,6 +36,7 @@ while i <= #ARGV do
   local n = tonumber(ARGV[i])
   local answer = redis.pcall(unpack(ARGV, i + 1, i + n))
   if type(answer) == 'table' and answer.err then
+    if string.find(answer.err, 'OOM command', 1, true) then return answer end
     refused = refused + 1
     if first == '' then first = ARGV[i + 1] .. ' ' .. ARGV[i + 2] .. ': ' .. answer.err end
   end

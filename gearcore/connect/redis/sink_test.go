@@ -199,3 +199,37 @@ func TestCommands(t *testing.T) {
 		}
 	}
 }
+
+// While Redis has no memory nothing counts as done, also where some commands of an epoch would need none.
+func TestRedisWithoutMemory(t *testing.T) {
+	addr := redistest.New(t).Addr()
+	c, v := client(t, addr), connecttest.NewVault()
+	s, e := begin(t, addr, 10, v)
+	for _, words := range [][]any{{"SET", "k", "x"}, {"EXPIRE", "k", "1000"}, {"INCRBY", "n", "1"}} {
+		s.Execute(e.Tuple(words...), e.C)
+	}
+	connecttest.Part(t, s, 1, v)
+	if err := c.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.Commit(1)
+	wait := func(what string, done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(patience); !done(); e.Run() {
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d wait, errors %v", what, s.box.Waiting(), e.Errors)
+			}
+		}
+	}
+	wait("an error", func() bool { return len(e.Errors) > 0 })
+	if !strings.Contains(e.Errors[0].Error(), "OOM") || s.box.Waiting() != 1 {
+		t.Errorf("%d wait, error %v", s.box.Waiting(), e.Errors[0])
+	}
+	if err := c.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	wait("the epoch", func() bool { return s.box.Waiting() == 0 })
+	if k, n := c.Get(t.Context(), "k").Val(), c.Get(t.Context(), "n").Val(); k != "x" || n != "1" {
+		t.Errorf("k is %q, n is %q", k, n)
+	}
+}

@@ -48,3 +48,11 @@ func TestWordCountGoesOnFromCheckpoints(t *testing.T) {
 	h.Rescale("count", 5).Rescale("count", 1)
 	h.Send("lines", streamtest.At(14, "a")).End("lines").Expect("out", "a@[10000,20000)=2")
 }
+
+// A source that has more tasks than what it was sent goes to does not hold back event time with those that have nothing.
+func TestSourceWithMoreTasks(t *testing.T) {
+	h := streamtest.Run(t, words())
+	h.Send("lines", streamtest.At(1, "a b a")).Rescale("lines", 3)
+	h.Send("lines", streamtest.At(13, "a")).Expect("out", "a@[0,10000)=2", "b@[0,10000)=1")
+	h.Rescale("lines", 1).Send("lines", streamtest.At(14, "a")).End("lines").Expect("out", "a@[10000,20000)=2")
+}

@@ -81,8 +81,11 @@ func (in *input) take(task, tasks int, at map[int]int) {
 	}
 }
 
-// Next implements stream.Input. An end counts once all lanes of the task have come to it.
+// Next implements stream.Input. An end counts once all lanes of the task have come to it; a task without any has nothing to wait for.
 func (in *input) Next() (stream.Item, bool) {
+	if len(in.at) == 0 {
+		return stream.Item{End: true}, true
+	}
 	for range in.from.items {
 		in.turn = (in.turn + 1) % len(in.from.items)
 		at, own := in.at[in.turn]

@@ -24,7 +24,8 @@
  * - BasicBolt is the one to start with: what you emit is tied ("anchored") to the tuple at hand, the tuple is acked when
  *   process() is done and failed when it throws or rejects; tuples are processed one after the other.
  *   Bolt leaves anchoring and acking to you and does not wait: use it to have many requests under way at once.
- * - console.log() is safe: it goes to the worker's log, as does all other output.
+ * - console.log() is safe: it goes to the worker's log. Standard output itself is the way to the worker: a program that yours starts must not
+ *   inherit it (no stdio: 'inherit', and { silent: true } for child_process.fork).
  * - A bolt under gearstorm may keep state by key, which outlives its process, also for a time, and set timers: see Bolt.state().
  * - Messages are JSON. Numbers beyond 2^53 lose digits, NaN and Infinity become null: send those as strings.
  */
@@ -157,6 +158,7 @@ class Component {
 
   /** Queues one message. It leaves when the input at hand is used up, after 64 Ki characters, or after 5 ms of work. */
   _write1(text) {
+    if (this._batch && this._outSize + text.length > FLUSH_CHARS) this._flush(); // a frame has one operation, or so much of several
     if (this._batch) this._text += text;
     else this._out.push(text);
     this._outSize += text.length;
@@ -168,16 +170,31 @@ class Component {
     }
   }
 
-  /** What has changed in states, to stand before all else: an ack is only after the changes of its tuple. */
-  _changes() {
+  /** Puts what has changed in states before all else: an ack is only after the changes of its tuple. */
+  _tellChanges() {
     let text = '';
     for (const { key, index, told } of this._changed) {
       const [n, values] = told(key.contents[index], key.changes[index], this._declared[index]);
       key.changes[index] = undefined;
-      text += `[${OP_STATE},${key.number},${index},${n},${this._packed(index, values)}]`;
+      text = this._framed(text, `[${OP_STATE},${key.number},${index},${n},${this._packed(index, values)}]`);
     }
     this._changed = [];
-    return text;
+    this._text = this._framed(text, this._text);
+  }
+
+  /** Returns a frame with more in it, or more alone if that is too much for one; then the frame was written. */
+  _framed(text, more) {
+    if (text === '' || text.length + more.length <= FLUSH_CHARS) return text + more;
+    this._writeFrame(text);
+    return more;
+  }
+
+  _writeFrame(text) {
+    const size = Buffer.byteLength(text);
+    const frame = Buffer.allocUnsafe(4 + size);
+    frame.writeUInt32LE(size);
+    frame.write(text, 4);
+    this._write(frame);
   }
 
   /** What cannot be told ends the process: nothing that comes after it may be told either, or there would be acks without the changes of their tuples. */
@@ -191,15 +208,11 @@ class Component {
   }
 
   _flush() {
-    if (this._changed.length > 0) this._text = this._changes() + this._text;
+    if (this._changed.length > 0) this._tellChanges();
     if (this._text !== '') {
-      const size = Buffer.byteLength(this._text);
-      const frame = Buffer.allocUnsafe(4 + size);
-      frame.writeUInt32LE(size);
-      frame.write(this._text, 4);
+      this._writeFrame(this._text);
       this._text = '';
       this._outSize = 0;
-      this._write(frame);
     } else if (this._out.length > 0) {
       this._out.push('');
       const text = this._out.join(END);

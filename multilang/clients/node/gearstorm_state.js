@@ -17,10 +17,18 @@ class Key {
 
 const DEPTH = 60; // of arrays and objects in each other; the worker reads little more
 
+const HALF = /\p{Surrogate}/u;
+
+/** Says why text cannot be kept, undefined if it can. */
+function unkeptText(text) {
+  return HALF.test(text) ? 'it has half of a surrogate pair, which would come back as U+FFFD' : undefined;
+}
+
 /** Says why value cannot be kept, undefined if it can: what would come back as something else is refused. */
 function unkept(value, depth) {
   switch (typeof value) {
-    case 'string': case 'boolean': return undefined;
+    case 'string': return unkeptText(value);
+    case 'boolean': return undefined;
     case 'number': return Number.isFinite(value) ? undefined : `${value} is no number that can be kept`;
     case 'object': return value === null ? undefined : unkeptIn(value, depth);
     default: return `${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`} cannot be kept`;
@@ -44,7 +52,7 @@ function unkeptIn(value, depth) {
   }
   for (const at of Object.keys(value)) {
     if (value[at] === undefined) continue; // absent, then as now
-    const why = unkept(value[at], depth + 1);
+    const why = unkeptText(at) ?? unkept(value[at], depth + 1);
     if (why !== undefined) return why;
   }
   return undefined;
@@ -119,7 +127,8 @@ class ValueHandle extends Handle {
     }
     if (value !== null) return value;
     const { initial } = this._declared;
-    return typeof initial === 'function' ? initial() : initial;
+    if (typeof initial === 'function') return initial();
+    return unkept(initial, 1) === undefined ? structuredClone(initial) : initial; // what one key makes of it is nothing to the others
   }
 
   /** Makes value the value; null and undefined delete it. */
@@ -296,6 +305,7 @@ class MapHandle extends Handle {
     if (typeof at !== 'string' && !Number.isSafeInteger(at)) {
       throw new TypeError(`an entry of state ${this._declared.name} has a text or a whole number as key, not ${at}`);
     }
+    this._keepable(at);
     this._keepable(value);
     if (value !== null && value !== undefined) this._map.set(at, this._ages ? [value, this._end()] : value);
     else if (!this._map.delete(at)) return;
@@ -345,7 +355,8 @@ class TimersHandle extends Handle {
 const HANDLES = { value: ValueHandle, list: ListHandle, map: MapHandle, timers: TimersHandle, clock: TimersHandle };
 
 /**
- * Declares a value by key, for Bolt.states: get() is initial where there is none; a function is called for it. Options give it an end:
+ * Declares a value by key, for Bolt.states: get() is initial where there is none, another copy each time; a function is called for it.
+ * Options give it an end:
  *   ttlMs      how long it lives after it was set, in milliseconds; each entry of a map and each element of a list by itself
  *   eventTime  true counts in event time (Bolt.eventTime), in a topology with gearstorm.event.time or checkpoints; else by the clock
  *   onRead     true has reading prolong it too (noted once an eighth of it is over); not for a list

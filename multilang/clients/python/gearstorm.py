@@ -1,6 +1,6 @@
 """gearstorm: write spouts and bolts in plain Python.
 
-Standard library only, Python 3.8 or newer. Put gearstorm.py and gearstorm_state.py beside your script (gearstorm does that for
+Standard library only, Python 3.8 or newer, in one file but for state, since it is copied beside scripts. Put gearstorm.py and gearstorm_state.py beside your script (gearstorm does that for
 you) and run the script as a component of a topology. A whole bolt:
 
     import gearstorm
@@ -27,21 +27,26 @@ What to know:
 
 * BasicBolt is the one to start with: what you emit is tied ("anchored") to the tuple at hand, the tuple is acked when
   process() returns and failed when it raises. Bolt leaves all three to you.
-* One component instance is one process with one thread: no locks needed, and a slow process() slows only its own task.
+* One component instance is one process with one thread: no locks needed, and a slow process() slows only its own task. Threads and
+  processes that you start may use the logging module, whose records get to the worker's log as text, and nothing of this one.
 * print() is safe. It goes to the worker's log, as does everything else written to standard output or standard error.
 * A bolt under gearstorm may keep state by key, which outlives its process (see Value), also for a time (TTL), and set timers (Timers).
 * A tuple holds None, bool, int, float, str, lists and dicts with str keys. Under gearstorm, where messages travel in batches
   and not as JSON, also bytes.
 """
 
-import json
-import logging
+# A child is soon at work: what takes long to load (json, logging and traceback, which all load re) is loaded where it is needed,
+# which is mostly never. With them a start takes three times as much of a processor.
+import _thread
 import marshal
 import os
 import sys
 import time
-import traceback
-from collections import deque
+
+try:
+    from _collections import deque
+except ImportError:  # not CPython
+    from collections import deque
 
 from gearstorm_state import TTL, Key, List, Map, State, Timer, Timers, Value
 
@@ -52,6 +57,7 @@ __version__ = "0.1.0"
 _END = b"\nend\n"
 _READ_BYTES = 256 * 1024
 _FLUSH_BYTES = 64 * 1024
+_FRAME_BYTES = 128 * 1024
 _FLUSH_SECONDS = 0.005
 _LEVELS = {"trace": 0, "debug": 1, "info": 2, "warn": 3, "warning": 3, "error": 4, "critical": 4}
 
@@ -64,19 +70,51 @@ def _not_json(value):
 
 def _make_encoder():
     """Returns value -> JSON text. json.dumps builds an encoder object for every call; keeping one halves the cost."""
-    slow = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=_not_json)
     try:
-        fast = json.encoder.c_make_encoder(
-            None, _not_json, json.encoder.encode_basestring, None, ":", ",", False, False, True)
+        from _json import encode_basestring, make_encoder
+        fast = make_encoder(None, _not_json, encode_basestring, None, ":", ",", False, False, True)
         join = "".join
         if join(fast(["x", 1, {"k": [None, True, 0.5]}], 0)) == '["x",1,{"k":[null,true,0.5]}]':
             return lambda value: join(fast(value, 0))
     except Exception:  # not CPython, or an interpreter that changed its private encoder
         pass
-    return slow.encode
+    import json
+    return json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=_not_json).encode
+
+
+def _make_decoder():
+    """Returns JSON text -> value: the scanner of json without the package around it."""
+    def slow(text):
+        import json
+        return json.loads(text)
+
+    class Rules:
+        strict = True
+        object_hook = object_pairs_hook = None
+        parse_float, parse_int = float, int
+        parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.__getitem__
+
+    try:
+        from _json import make_scanner
+        scan = make_scanner(Rules)
+        if scan('{"k":["x",1,0.5,null,true]}', 0) != ({"k": ["x", 1, 0.5, None, True]}, 27):
+            return slow
+    except Exception:  # as above
+        return slow
+
+    def fast(text):
+        text = text.strip(" \t\r\n")
+        try:
+            value, end = scan(text, 0)
+        except (StopIteration, ValueError):
+            end = -1
+        return value if end == len(text) else slow(text)  # which says what is wrong
+
+    return fast
 
 
 _encode = _make_encoder()
+_decode = _make_decoder()
 
 # Under gearstorm messages travel in batches, packed with the marshal module: several times as fast as JSON. Operations of a
 # component are these tuples, a bare id (an ack) or None (a sync); see multilang/batch.go of gearstorm.
@@ -84,13 +122,47 @@ _EMIT, _EMIT_MORE, _FAIL, _MESSAGE, _STATE = range(5)
 _FRAMING = "marshal1"
 _TIMERS = -1  # the origin of timers
 _dumps, _loads = marshal.dumps, marshal.loads
+_FLAT = frozenset((type(None), bool, int, float, str, bytes, bytearray, memoryview))
+_flat = _FLAT.issuperset
+_LISTS = frozenset((list, tuple, set, frozenset))
+
+
+def _crosses(values):
+    """Whether marshal makes of values what they are. Of whatever has a buffer, as the numbers of numpy, it makes bytes without a word."""
+    for value in values:
+        kind = type(value)
+        if kind in _LISTS:
+            if not _flat(map(type, value)) and not _crosses(value):
+                return False
+        elif kind is dict:
+            if not _flat(map(type, value)) or not _flat(map(type, value.values())) and not _crosses(value.values()):
+                return False
+        elif kind not in _FLAT:
+            return False
+    return True
 
 
 def _pack(operation):
     try:
-        return _dumps(operation, 2)
-    except ValueError:  # a subclass of dict, str or the like: what JSON makes of it
-        return _dumps(json.loads(_encode(operation)), 2)
+        if _crosses(operation):
+            return _dumps(operation, 2)
+    except ValueError:  # nested too deep
+        pass
+    return _dumps(_decode(_encode(operation)), 2)  # a subclass of dict, str or the like: what JSON makes of it
+
+
+def _frames(operations):
+    """Yields the parts of frames of operations: the worker takes as much in a frame as in one operation, or _FRAME_BYTES of several."""
+    frame, size = [], 0
+    for operation in operations:
+        if frame and size + len(operation) > _FRAME_BYTES:
+            yield size.to_bytes(4, "little")
+            yield from frame
+            frame, size = [], 0
+        frame.append(operation)
+        size += len(operation)
+    yield size.to_bytes(4, "little")
+    yield from frame
 
 
 def _can_batch(hello):
@@ -187,22 +259,70 @@ class _StateUntold(BaseException):
     or there would be acks without the changes of their tuples."""
 
 
-class LogHandler(logging.Handler):
-    """Sends records of the logging module to the worker's log with their level. run() installs one on the root logger."""
+def _trace():
+    """The exception at hand, as text."""
+    import traceback
+    return traceback.format_exc()
 
-    def __init__(self, component):
-        logging.Handler.__init__(self)
-        self._component = component
 
-    def emit(self, record):
-        try:
-            if record.levelno < logging.DEBUG:
-                level = 0
-            else:
-                level = min(record.levelno // 10, 4)
-            self._component.log(self.format(record), level)
-        except Exception:
-            self.handleError(record)
+def __getattr__(name):
+    """LogHandler, which loads logging."""
+    if name != "LogHandler":
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    import logging
+
+    class LogHandler(logging.Handler):
+        """Sends records of the logging module to the worker's log with their level, those of other threads and processes than that of
+        run() by standard error. run() installs one on the root logger."""
+
+        def __init__(self, component):
+            logging.Handler.__init__(self)
+            self._component = component
+
+        def emit(self, record):
+            try:
+                if self._component._home != (os.getpid(), _thread.get_ident()):  # the pipe is not theirs to write to
+                    sys.stderr.write("%s: %s\n" % (record.levelname, self.format(record)))
+                    sys.stderr.flush()
+                    return
+                if record.levelno < logging.DEBUG:
+                    level = 0
+                else:
+                    level = min(record.levelno // 10, 4)
+                self._component.log(self.format(record), level)
+            except Exception:
+                self.handleError(record)
+
+    LogHandler.__qualname__ = name
+    return globals().setdefault(name, LogHandler)
+
+
+class _OnImport:
+    """Calls then() as soon as the module name is imported, whenever that is: a finder in front of the others, and the loader around the
+    module's own."""
+
+    def __init__(self, name, then):
+        self._name = name
+        self._then = then
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self._name:
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None)
+                spec = find(name, path, target) if find and finder is not self else None
+                if spec is not None:
+                    self._loader, spec.loader = spec.loader, self
+                    return spec
+        return None
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        sys.meta_path.remove(self)
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._then()
 
 
 class _Component:
@@ -210,6 +330,7 @@ class _Component:
 
     conf = {}      #: the topology's configuration, merged for this component
     context = {}   #: where this component stands in the topology; see task_id and component_id
+    _home = None   # the process and the thread of run()
 
     # --- for you to override ---
 
@@ -260,7 +381,7 @@ class _Component:
             try:
                 self.initialize(self.conf, self.context)
             except Exception:
-                self.report_error(traceback.format_exc())
+                self.report_error(_trace())
                 self._flush()
                 sys.exit(1)
             self._loop()
@@ -271,6 +392,7 @@ class _Component:
 
     def _open(self):
         """The state is made here and not in __init__, so that a subclass may forget to call ours."""
+        self._home = os.getpid(), _thread.get_ident()
         self._in_fd, self._out_fd = _pipes or _take_pipes()
         self._out = []
         self._out_size = 0
@@ -318,9 +440,17 @@ class _Component:
         else:
             self._send({"pid": pid})
             self._flush()
+        if "logging" in sys.modules:
+            self._take_logging()
+        else:
+            sys.meta_path.insert(0, _OnImport("logging", self._take_logging))
+
+    def _take_logging(self):
+        """Sends to the worker's log what is logged, unless the script has put it in order already."""
+        import logging
         root = logging.getLogger()
         if not root.handlers:
-            root.addHandler(LogHandler(self))
+            root.addHandler(__getattr__("LogHandler")(self))
             if root.level == logging.WARNING:
                 root.setLevel(logging.INFO)
 
@@ -351,7 +481,7 @@ class _Component:
             if cut >= 0:
                 break
         self._tail = data[cut + len(_END):]
-        for message in json.loads(b"[" + data[:cut].replace(_END, b",") + b"]"):
+        for message in _decode(str(b"[" + data[:cut].replace(_END, b",") + b"]", "utf-8", "surrogatepass")):
             if type(message) is list:
                 self._task_ids.append(message)
             else:
@@ -411,7 +541,7 @@ class _Component:
             n, values = state._told(key, key.changes[index])
             try:
                 told.append(_pack((_STATE, key.number, index, n, values)))
-            except (TypeError, ValueError) as e:
+            except (TypeError, ValueError, RecursionError) as e:
                 raise _StateUntold("state %r has what cannot be kept: %s" % (state.name, e)) from None
             key.changes[index] = None
         self._changed = []
@@ -423,7 +553,10 @@ class _Component:
         if self._out:
             if self._batch:
                 data = b"".join(self._out)
-                data = memoryview(len(data).to_bytes(4, "little") + data)
+                if len(data) <= _FRAME_BYTES:
+                    data = memoryview(len(data).to_bytes(4, "little") + data)
+                else:
+                    data = memoryview(b"".join(_frames(self._out)))
             else:
                 self._out.append("")
                 data = memoryview("\nend\n".join(self._out).encode("utf-8", "replace"))
@@ -526,7 +659,7 @@ class Bolt(_Component):
         try:
             self.process(tup)
         except Exception:
-            self.report_error(traceback.format_exc())
+            self.report_error(_trace())
             self.fail(tup)
 
     def _handle_timer(self, timer):
@@ -535,7 +668,7 @@ class Bolt(_Component):
             self.on_timer(timer)
             self.ack(timer)
         except Exception:
-            self.report_error(traceback.format_exc())
+            self.report_error(_trace())
             self.fail(timer)
 
     def _advance(self, time):
@@ -546,7 +679,7 @@ class Bolt(_Component):
         try:
             self.tick(tup)
         except Exception:
-            self.report_error(traceback.format_exc())
+            self.report_error(_trace())
         self.ack(tup)
 
     def _key(self, number, contents):
@@ -623,8 +756,8 @@ class BasicBolt(Bolt):
             anchor = None
         else:
             anchor = tup.id
-        if self._batch and stream is None and task is None and not need_task_ids and type(values) is list:
-            self._write(_pack((_EMIT, anchor, values)))  # what _emit does, in fewer calls
+        if self._batch and stream is None and task is None and not need_task_ids and type(values) is list and _flat(map(type, values)):
+            self._write(_dumps((_EMIT, anchor, values), 2))  # what _emit does, in fewer calls
             return None
         return self._emit(anchor, None, values, stream, task, need_task_ids)
 
@@ -634,7 +767,7 @@ class BasicBolt(Bolt):
             self.process(tup)
             self.ack(tup)
         except Exception:
-            self.report_error(traceback.format_exc())
+            self.report_error(_trace())
             self.fail(tup)
 
     def _handle_timer(self, timer):
@@ -687,5 +820,5 @@ class Spout(_Component):
                 if call is not None:
                     call(id)
             except Exception:
-                self.report_error(traceback.format_exc())
+                self.report_error(_trace())
             self._write(sync)

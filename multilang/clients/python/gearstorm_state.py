@@ -4,7 +4,7 @@ A bolt works on copies of what its keys have, which its worker keeps. They come 
 front of the acks of the tuples that they are of, those of one frame put together. Nobody ever waits for an answer.
 """
 
-import operator
+import marshal
 import time
 
 
@@ -12,23 +12,39 @@ _PLAIN = (int, str, float, bool, bytes)  # what every state can keep
 _DEPTH = 60  # of lists and dicts in each other; the worker reads little more
 
 
+def _is_text(value):
+    """Whether a str is text: half of a surrogate pair, as in names of files that are no UTF-8, would come back as U+FFFD."""
+    try:
+        return value.isascii() or value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _plain(value):
+    """Whether value holds no others and can be kept as it is."""
+    kind = type(value)
+    return value is None or kind in _PLAIN and (kind is not str or _is_text(value))
+
+
 def _unkept(value, depth=1):
     """Says why value cannot be kept, None if it can: what would come back as something else is refused."""
-    kind = type(value)
-    if value is None or kind in _PLAIN:
+    if _plain(value):
         return None
+    kind = type(value)
+    if kind is str:
+        return "it has half of a surrogate pair, which would come back as U+FFFD: keep it as bytes (os.fsencode, of a file's name)"
     if depth > _DEPTH:
         return "it has lists or dicts in each other more than %d deep" % _DEPTH
     if kind is dict:
         for at in value:
-            if at is not None and type(at) not in _PLAIN:
-                return "a %s is no key of a dict that can be kept" % type(at).__name__
+            if not _plain(at):
+                return "a %s is no key of a dict that can be kept" % type(at).__name__ if type(at) is not str else _unkept(at)
         value = value.values()
     elif kind is not list and kind is not tuple:
         return ("a %s would come back as something else; None, bool, int, float, str, bytes, list, tuple (as a list) and dict "
                 "are kept" % kind.__name__)
     for part in value:
-        if part is None or type(part) in _PLAIN:
+        if _plain(part):
             continue
         why = _unkept(part, depth + 1)
         if why is not None:
@@ -134,9 +150,7 @@ class State:
 
     def _keepable(self, value):
         """Raises if value cannot be kept: later it would be too late to say so, as its tuple may be acked by then."""
-        if value is None or type(value) in _PLAIN:
-            return
-        why = _unkept(value)
+        why = None if _plain(value) else _unkept(value)
         if why is not None:
             raise TypeError("state %r cannot keep %.200r: %s" % (self.name, value, why))
 
@@ -162,12 +176,12 @@ class Value(State):
     It outlives this process. In a topology with checkpoints (gearstorm.checkpoint.interval.ms) it is in them: after a failure of
     anything it fits exactly what the sources emit again, and another number of tasks finds it again; the input is then to be
     grouped by KeyGroups (KEY_GROUPS in YAML). Without checkpoints it lives as long as the worker. A value is None, a bool, int, float,
-    str or bytes, or a list, tuple (which comes back as a list) or dict of these; anything else raises, since it would come back as
-    something else. One that you change in place has to be set again to be kept. All that a key has in its states fits into one
+    str (without halves of surrogate pairs) or bytes, or a list, tuple (which comes back as a list) or dict of these; anything else raises,
+    since it would come back as something else. One that you change in place has to be set again to be kept. All that a key has in its states fits into one
     message (gearstorm.multilang.max.message.bytes, 16 MiB); what would make it larger ends this process, and fails the tuples that it
     has. Storm's own workers know no states: there run() raises.
 
-    default    what get() returns where there is none; called, if it can be
+    default    what get() returns where there is none; called, if it can be. Each get() of a list or dict is another copy
     name       what it is called in checkpoints and `gearstorm state get`; the attribute's name if None
     ttl        how long it lives, a TTL; None: for ever
     """
@@ -175,6 +189,9 @@ class Value(State):
     _kind = "value"
 
     def __init__(self, default=None, name=None, ttl=None):
+        if type(default) in (list, dict) and _unkept(default) is None:  # what one key makes of it is nothing to the others
+            packed = marshal.dumps(default, 2)
+            default = lambda: marshal.loads(packed)
         self._default = default
         self.name = name
         self._ttl = ttl
@@ -312,7 +329,7 @@ class List(State):
 
     def drop_first(self, n=1):
         """Removes the first n elements, or all if there are no more; n is a whole number."""
-        n = operator.index(n)
+        n = range(n).stop  # of an int, or of what can be one
         key = self._key()
         elements = self._elements(key)
         n = min(n, len(elements.live(self)))
@@ -397,6 +414,8 @@ class Map(State):
         """Makes value the entry of at; None deletes it."""
         if type(at) is not str and (type(at) is not int or not -1 << 63 <= at < 1 << 63):
             raise TypeError("an entry of state %r has a text or a whole number of 64 bits as key, not %r" % (self.name, at))
+        if type(at) is str and not _is_text(at):
+            raise TypeError("%.200r is no key of an entry of state %r: %s" % (at, self.name, _unkept(at)))
         key = self._key()
         self._keepable(value)
         items = self._map(key)

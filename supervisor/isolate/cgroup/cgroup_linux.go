@@ -216,7 +216,11 @@ func (i *Isolator) tryRoot() error {
 	if err := i.inheritCpuset(""); err != nil {
 		return err
 	}
-	return i.set("", i.o.All, false)
+	if err := i.set("", i.o.All, false); err != nil {
+		return err
+	}
+	// The directory above holds nodes only. With the usual weight all workers together would be worth as much as one process beside them.
+	return i.set("..", isolate.Limits{CPU: i.o.All.CPU}, false)
 }
 
 // removeRoot removes those directories if there is no worker and no other supervisor.

@@ -313,6 +313,32 @@ func TestAllWorkersTogetherAreBounded(t *testing.T) {
 	}
 }
 
+// Without groups of the processor a worker is in none, and has its other limits.
+func TestWorkerWithoutGroupsOfTheProcessor(t *testing.T) {
+	o := testOptions()
+	o.NoCPU = true
+	i := openReal(t, o, "pids")
+	p, l := launch(t, i, "sleeps", isolate.Limits{CPU: 100, Pids: 50})
+	untilReady(t, l)
+	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", p.Identity().Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]bool{}
+	for line := range strings.Lines(string(groups)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		for _, c := range strings.Split(f[1], ",") {
+			in[c] = strings.Contains(f[2], o.Node)
+		}
+	}
+	if i.version == 1 && (in["cpu"] || !in["pids"]) {
+		t.Errorf("groups %s", groups)
+	}
+	if _, ok := i.Missing()["cpu"]; !ok {
+		t.Error("groups of the processor are in use")
+	}
+}
+
 // In version 1 a group without processors takes no process.
 func TestProcessorsAreInherited(t *testing.T) {
 	o := testOptions()

@@ -102,6 +102,42 @@ func TestFilesOfVersion2(t *testing.T) {
 	}
 }
 
+// The directory that nodes share weighs what they may use, not what one process does.
+func TestWeightOfAll(t *testing.T) {
+	o := fakeV2(t, "cpu memory pids")
+	o.All.CPU = 400
+	i, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Cage("w1", all); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"storm", "storm/n1"} {
+		if got, err := readSmall(filepath.Join(o.Dir, dir, "cpu.weight")); got != "400" {
+			t.Errorf("%s has the weight %q, %v", dir, got, err)
+		}
+	}
+}
+
+func TestProcessorLeftOut(t *testing.T) {
+	o := fakeV2(t, "cpu memory pids")
+	o.NoCPU = true
+	i, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Cage("w1", all); err != nil {
+		t.Fatal(err)
+	}
+	if got := i.Missing(); len(got) != 1 || got["cpu"] != noCPU {
+		t.Errorf("missing %q", got)
+	}
+	if got := limitsIn(t, filepath.Join(o.Dir, "storm", "n1", "w1")); got["cpu.weight"]+got["cpu.max"] != "" || got["pids.max"] != "100" {
+		t.Errorf("limits %q", got)
+	}
+}
+
 func TestDiskRateOfVersion2(t *testing.T) {
 	o := fakeV2(t, "io memory")
 	device, err := diskOf(o.Root)

@@ -16,6 +16,8 @@ type Options struct {
 	All isolate.Limits
 	// Cpuset has the groups use the same processors and memory nodes as the group above them; version 2 always does.
 	Cpuset bool
+	// NoCPU makes no groups for the processor: neither weights nor caps.
+	NoCPU bool
 	// Disk is a file on the disk that Limits.DiskBytesPerSec is about.
 	Disk string
 

@@ -26,6 +26,25 @@ type manager interface {
 	Stats(*cgroups.StatsOptions) (*cgroups.Stats, error)
 }
 
+// noCPU is why the processor has no groups.
+const noCPU = "gearstorm.isolation.cpu is false"
+
+// needed are the controllers to use, in the order of messages. What is left out on purpose is missing for that reason.
+func (i *Isolator) needed() []string {
+	var needed []string
+	if i.device != "" {
+		needed = append(needed, "io")
+	}
+	for _, c := range wanted {
+		if c == "cpu" && i.o.NoCPU {
+			i.missing[c] = noCPU
+			continue
+		}
+		needed = append(needed, c)
+	}
+	return needed
+}
+
 func (i *Isolator) manager(worker string) (manager, error) {
 	c := &cgroups.Cgroup{Resources: &cgroups.Resources{}}
 	if i.version == 2 {

@@ -19,13 +19,18 @@ import (
 // openV1 finds a base for each controller in which groups can be made.
 func (i *Isolator) openV1(h host) error {
 	i.version = 1
-	use := append([]string{}, wanted...)
-	use = append(use, "cpuacct")
+	var use []string
+	for _, c := range i.needed() {
+		if c == "io" {
+			c = "blkio"
+		}
+		use = append(use, c)
+	}
+	if !i.o.NoCPU || h.v1["cpuacct"] != h.v1["cpu"] { // one directory for both would be a group of the processor
+		use = append(use, "cpuacct")
+	}
 	if i.o.Cpuset {
 		use = append(use, "cpuset")
-	}
-	if i.device != "" {
-		use = append(use, "blkio")
 	}
 	if i.o.Dir != "" && !slices.ContainsFunc(use, func(c string) bool { return h.v1[c] != "" && within(i.o.Dir, h.v1[c]) }) {
 		return fmt.Errorf("storm.cgroup.hierarchy.dir is %s, where no control groups are mounted", i.o.Dir)

@@ -68,13 +68,6 @@ func (i *Isolator) openV2(h host) error {
 	return nil
 }
 
-func (i *Isolator) needed() []string {
-	if i.device != "" {
-		return append([]string{"io"}, wanted...)
-	}
-	return wanted
-}
-
 // isDelegated looks for the mark that systemd leaves on groups of units with Delegate=.
 func isDelegated(dir string) bool {
 	for _, name := range []string{"trusted.delegate", "user.delegate"} {

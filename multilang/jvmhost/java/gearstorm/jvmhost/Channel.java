@@ -42,6 +42,7 @@ public final class Channel {
     private volatile Thread thread;
     private volatile Work work;
     private volatile boolean parked; // it sleeps, or is about to
+    private volatile RuntimeException died; // what a thread of the component ended with
 
     // Set by start.
     private int task;
@@ -78,6 +79,9 @@ public final class Channel {
         writer.ready(work.keeps());
         home.begin();
         for (;;) {
+            if (died != null) {
+                throw died;
+            }
             turn.begin();
             boolean did;
             try {
@@ -145,7 +149,7 @@ public final class Channel {
             return false;
         }
         parked = true;
-        if (reader.isEmpty() && !isOver() && !home.hasParcel() && !work.waiting() && turn.isEmpty()) {
+        if (reader.isEmpty() && !isOver() && !home.hasParcel() && !work.waiting() && turn.isEmpty() && died == null) {
             if (wait == Long.MAX_VALUE) {
                 LockSupport.park(this);
             } else {
@@ -196,6 +200,12 @@ public final class Channel {
     /** Has the task's thread woken within about a millisecond, if it sleeps and there is something to do. */
     public void wakeSoon() {
         Flusher.INSTANCE.wake();
+    }
+
+    /** A thread that the component has started ended with what it did not catch: the task ends, as soon as no code of it runs. */
+    void died(Thread t, Throwable e) {
+        died = new IllegalStateException("thread " + t.getName() + " of the component ended with an exception that nobody caught", e);
+        signal();
     }
 
     /** Is called by the flusher. */

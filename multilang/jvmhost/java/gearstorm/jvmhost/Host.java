@@ -24,6 +24,27 @@ public final class Host {
 
     private static final Locals LOCALS = new Locals();
 
+    /**
+     * The threads of one life of a task, with those that its component starts unless it says otherwise. What one of them does not catch ends
+     * that life, which would stand still else; in Storm it ends the worker.
+     */
+    private static final class Group extends ThreadGroup {
+        volatile Channel channel; // null: it has not begun, or is over
+
+        Group(String name) {
+            super(name);
+        }
+
+        @Override
+        public void uncaughtException(Thread t, Throwable e) {
+            Channel c = channel;
+            if (c != null) {
+                c.died(t, e);
+            }
+            super.uncaughtException(t, e); // prints it
+        }
+    }
+
     private Host() {}
 
     /** The tasks that run in this process. */
@@ -90,7 +111,8 @@ public final class Host {
     }
 
     private static void channel(String path, byte[] token, long id, Program program, CountDownLatch begun) {
-        Thread t = new Thread(() -> channelThread(path, token, id, program, begun), "channel-" + id);
+        Group group = new Group("channel-" + id);
+        Thread t = new Thread(group, () -> channelThread(path, token, id, program, begun, group), "channel-" + id);
         t.setDaemon(true);
         THREADS.add(t);
         t.start();
@@ -114,13 +136,15 @@ public final class Host {
         Runtime.getRuntime().halt(0);
     }
 
-    private static void channelThread(String path, byte[] token, long id, Program program, CountDownLatch begun) {
+    private static void channelThread(String path, byte[] token, long id, Program program, CountDownLatch begun, Group group) {
         try {
             Channel channel = Channel.open(path, token, id, LOCALS);
             try {
                 begun.await();
+                group.channel = channel;
                 task(channel, id, program);
             } finally {
+                group.channel = null;
                 channel.close();
             }
         } catch (Throwable e) {

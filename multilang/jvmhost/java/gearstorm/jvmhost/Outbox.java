@@ -57,7 +57,7 @@ final class Outbox {
             if (rows.n - start > maxBytes) {
                 throw new IllegalArgumentException("a tuple of " + (rows.n - start) + " bytes is too large");
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) { // who emits may go on after either
             rows.n = start;
             lastOutput = -1;
             throw e;

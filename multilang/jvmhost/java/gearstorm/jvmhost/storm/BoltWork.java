@@ -52,10 +52,8 @@ final class BoltWork implements Work, IOutputCollector {
     public void prepare(Channel ch) {
         thread = Thread.currentThread();
         byte[] state = ch.takeState();
-        if (stateful != null) {
+        if (stateful != null) { // else the Go side says that it does not fit
             stateful.begin(state);
-        } else if (state != null) {
-            throw new IllegalStateException("component " + c.name + " had a state at the checkpoint, and its bolt is none that keeps one");
         }
         bolt.prepare(c.conf, c.context, new OutputCollector(this));
         c.prepared();

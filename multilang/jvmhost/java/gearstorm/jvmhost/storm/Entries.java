@@ -46,7 +46,7 @@ final class Entries {
         byte[] b;
         try {
             b = objects.serialize(o);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | StackOverflowError e) { // the latter if it holds itself
             throw new IllegalStateException("a " + o.getClass().getName() + " in the state cannot be written", e);
         }
         out.writeInt(Integer.reverseBytes(b.length));

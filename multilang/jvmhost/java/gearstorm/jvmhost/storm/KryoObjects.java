@@ -70,6 +70,9 @@ final class KryoObjects implements Objects {
         } catch (RuntimeException e) {
             throw new IllegalArgumentException("an object of class " + o.getClass().getName() + " cannot be sent to another task:"
                 + " register it in topology.kryo.register, or let it implement java.io.Serializable", e);
+        } catch (StackOverflowError e) {
+            throw new IllegalArgumentException("an object of class " + o.getClass().getName() + " cannot be sent to another task:"
+                + " it holds itself, or what it holds nests too deep", e);
         }
         return new Opaque(o.getClass().getName(), Arrays.deepHashCode(new Object[] {o}) - 31, out.toBytes());
     }

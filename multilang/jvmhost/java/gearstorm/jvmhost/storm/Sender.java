@@ -163,7 +163,7 @@ final class Sender {
     private void export(Trip t, List<Integer> tasks, Ref[] refs, Object trees) throws IOException {
         try {
             channel.export(t.stream.output, t.routes.ids(tasks), t.values, refs, trees);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             Tree.release(trees); // it did not leave
             throw e;
         }
