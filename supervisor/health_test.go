@@ -108,18 +108,22 @@ func TestUnhealthyNodeRunsNothing(t *testing.T) {
 	n.until("it says so and offers nothing", func() bool {
 		return n.last.GetUnhealthy() == "health check disk says: ERROR no disk" && len(n.last.Ports) == 0 && len(n.workers) == 0
 	})
-	// It goes on from disk, whether there is somebody to ask or not.
+	// It goes on from disk, whether there is somebody to ask or not, and also where the worker is cleaned up when the node is healthy again only.
 	n.stop()
 	check(t, checks, "disk", "", 0o700)
 	eventually(t, "its worker is there again", func() bool { return s.slots[port].occupant().worker != "" })
 	n.start(n.addr)
 	n.ready("a-1-1", port)
 	n.until("it offers its slots", func() bool { return n.last.GetUnhealthy() == "" && len(n.last.Ports) == 2 })
+	code := filepath.Join(dir, "local", "supervisor", "stormdist", "a-1-1")
+	s.slots[port].release("a-1-1")
+	if _, err := os.Stat(code); err != nil {
+		t.Errorf("a slot that gives up what is planned here removes it: %v", err)
+	}
 
 	// What is taken from it while it is sick goes from the disk as well.
 	check(t, checks, "disk", "exit 1", 0o700)
 	n.until("no worker is reported", func() bool { return len(n.workers) == 0 })
-	code := filepath.Join(dir, "local", "supervisor", "stormdist", "a-1-1")
 	if _, err := os.Stat(code); err != nil {
 		t.Error(err)
 	}

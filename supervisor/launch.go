@@ -82,7 +82,7 @@ func (r *runner) start(l isolate.Launch, limits string, graph int64) error {
 	}
 	id := proc.Identity()
 	r.proc, r.record.Process = proc, &id
-	r.watch(proc, r.record)
+	r.watch(proc, r.record, l.Limits)
 	r.log.Info("launched worker", "topology", rec.Topology, "worker", rec.Worker, "pid", id.Pid, "by", l.By.Name())
 	r.keepRecord()
 	r.expected()

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gearstorm/gearstorm/compat/conf"
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/thrift/stormrpc"
 	"github.com/gearstorm/gearstorm/thrift/wire"
 )
@@ -31,6 +33,21 @@ func groupsOf(t *testing.T, node string) []string {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// weightOf reads a worker's weight and cap of processor time, as its version of control groups writes them.
+func weightOf(t *testing.T, node, worker string) (weight, quota string) {
+	t.Helper()
+	for _, dir := range groupsOf(t, node) {
+		for file, cap := range map[string]string{"cpu.shares": "cpu.cfs_quota_us", "cpu.weight": "cpu.max"} {
+			a, err := os.ReadFile(filepath.Join(dir, file))
+			if filepath.Base(dir) == worker && err == nil {
+				b, _ := os.ReadFile(filepath.Join(dir, cap))
+				return strings.TrimSpace(string(a)), strings.TrimSpace(string(b))
+			}
+		}
+	}
+	return "", ""
 }
 
 // needGroups ends the test where the supervisor found no control groups, which its log says.
@@ -101,22 +118,62 @@ func TestLimitsFollowThePlan(t *testing.T) {
 	})
 	worker, _ := n.ready("a-1-1", port)
 	n.schedule(scheduled(150, 0, 0), s.NodeID(), port)
-	weight := func() string {
-		for _, dir := range groupsOf(t, s.NodeID()) {
-			for file, quota := range map[string]string{"cpu.shares": "cpu.cfs_quota_us", "cpu.weight": "cpu.max"} {
-				a, err := os.ReadFile(filepath.Join(dir, file))
-				if filepath.Base(dir) == worker && err == nil {
-					b, _ := os.ReadFile(filepath.Join(dir, quota))
-					return strings.Join(strings.Fields(string(a)+" "+string(b)), " ")
-				}
-			}
-		}
-		return ""
-	}
-	eventually(t, "the worker has the new weight and cap", func() bool { w := weight(); return w == "1536 150000" || w == "150 150000 100000" })
+	eventually(t, "the worker has the new weight and cap", func() bool {
+		weight, quota := weightOf(t, s.NodeID(), worker)
+		return weight == "1536" && quota == "150000" || weight == "150" && quota == "150000 100000"
+	})
 	if again, _ := n.ready("a-1-1", port); again != worker {
 		t.Error("the worker was started again")
 	}
+}
+
+// A plan may change the limits of a worker while its process starts.
+func TestLimitsOfAPlanThatComesWithTheLaunch(t *testing.T) {
+	n, dir := newFakeNimbus(t), t.TempDir()
+	procs := &lateProcesses{changed: make(chan isolate.Limits, 1)}
+	s := live(t, n, dir, func(c *Config) { c.Processes = procs })
+	port := s.Ports()[0]
+	procs.launched = func() {
+		inForce := s.plans.next()
+		n.schedule(scheduled(150, 0, 0), s.NodeID(), port)
+		<-inForce
+	}
+	n.submit("a-1-1", "good", s.NodeID(), port)
+	select {
+	case l := <-procs.changed:
+		if l.CPU != 150 {
+			t.Errorf("limits are %+v", l)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the worker keeps the limits of the plan before")
+	}
+}
+
+// lateProcesses calls launched once a process was launched, and before the supervisor hears of it.
+type lateProcesses struct {
+	systemProcesses
+	launched func()
+	changed  chan isolate.Limits
+}
+
+func (p *lateProcesses) Launch(l isolate.Launch) (Process, error) {
+	proc, err := p.systemProcesses.Launch(l)
+	p.launched()
+	return &limited{proc, p.changed}, err
+}
+
+// limited tells of its limits.
+type limited struct {
+	Process
+	changed chan isolate.Limits
+}
+
+func (p *limited) SetLimits(l isolate.Limits) error {
+	select {
+	case p.changed <- l:
+	default:
+	}
+	return p.Process.SetLimits(l)
 }
 
 // Workers outlive a supervisor that is killed, in their groups, and those that should not run are swept with everything in
@@ -141,7 +198,12 @@ func TestGroupsOutliveTheSupervisorAndAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	n.schedule(scheduled(150, 0, 0), p.node, p.ports[0])
 	q := startProcess(t, r)
+	eventually(t, "the worker that goes on has the weight it was given meanwhile", func() bool {
+		weight, _ := weightOf(t, p.node, kept)
+		return weight == "1536" || weight == "150"
+	})
 	eventually(t, "the unknown worker is gone", func() bool { return !alive(sweptPid) })
 	eventually(t, "its groups are gone", func() bool { return len(groupsOf(t, p.node+"/"+swept)) == 0 })
 	if again, pid := n.ready("a-1-1", p.ports[0]); again != kept || pid != keptPid {

@@ -27,15 +27,15 @@ type guard struct {
 	policy memoryPolicy
 	over   time.Time // see memoryPolicy.judge
 
-	limits isolate.Limits
+	limits isolate.Limits // in force
 	share  memoryShare
 	// verdict is why it was ended for its memory, "" if it was not.
 	verdict string
 }
 
 // follow waits until a worker ended and says how, and whether in good order, or false if the runner ends before.
-func (r *runner) follow(proc Process, rec workerRecord) (how string, clean, ended bool) {
-	g := &guard{runner: r, proc: proc, rec: rec}
+func (r *runner) follow(proc Process, rec workerRecord, limits isolate.Limits) (how string, clean, ended bool) {
+	g := &guard{runner: r, proc: proc, rec: rec, limits: limits}
 	if own, err := conf.ParseJSON([]byte(rec.Limits)); err == nil {
 		g.conf = own // else it was launched by an earlier release
 	}
@@ -70,8 +70,8 @@ func (r *runner) follow(proc Process, rec workerRecord) (how string, clean, ende
 	}
 }
 
-// planned takes the limits over from the plan in force and gives the channel of its next change. A worker's executors may
-// change while it runs. Its memory limit is never lowered then: what it has it cannot always give back at once.
+// planned takes the limits over from the plan in force, which may be a newer one than the worker was launched with, and gives the channel of its
+// next change. A worker's executors may change while it runs. Its memory limit is never lowered then: what it has it cannot always give back at once.
 func (g *guard) planned() <-chan struct{} {
 	plan, changed := g.plans.topology(g.rec.Topology)
 	if plan == nil {
@@ -82,12 +82,9 @@ func (g *guard) planned() <-chan struct{} {
 	if err != nil {
 		return changed // it would not have been launched
 	}
-	first := g.share == (memoryShare{})
 	g.share, _ = of.memory(res)
-	if !first {
-		next.MemoryBytes = max(next.MemoryBytes, g.limits.MemoryBytes)
-	}
-	if !first && next != g.limits {
+	next.MemoryBytes = max(next.MemoryBytes, g.limits.MemoryBytes)
+	if next != g.limits {
 		if err := g.proc.SetLimits(next); err != nil {
 			g.log.Warn("cannot change limits of worker", "worker", g.rec.Worker, "err", err)
 		}

@@ -95,7 +95,8 @@ func (r *runner) adopt(proc Process, rec workerRecord) {
 	r.proc, r.record = proc, rec
 	r.cache.Hold(rec.Topology, r.user())
 	r.occupy(occupantOf(rec))
-	r.watch(proc, rec)
+	// The plan may have changed since it was launched: all but its memory, which is never lowered, is limited anew.
+	r.watch(proc, rec, isolate.Limits{MemoryBytes: proc.Usage().MemoryLimitBytes})
 	r.apply(context.Background(), adopted{rec.Topology, rec.Worker, rec.Silence, rec.Restarts, rec.LastExit}) // wants nothing done
 	r.expected()
 	r.log.Info("took worker over", "topology", rec.Topology, "worker", rec.Worker, "pid", rec.Process.Pid)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gearstorm/gearstorm/supervisor/isolate"
 	"github.com/gearstorm/gearstorm/supervisor/localizer"
 )
 
@@ -183,9 +184,10 @@ func (r *runner) fetch(ctx context.Context, a localize) {
 	})
 }
 
-// release gives code up. What is planned here and only must not run now stays on disk: Nimbus may be away when it may again.
+// release gives code up. What is planned here stays on disk, since Nimbus may be away when it is to run again: on another slot, or here because the
+// node is healthy again, which it may be before the worker that its sickness ended is cleaned up.
 func (r *runner) release(topology string) {
-	if plan, _ := r.plans.topology(topology); plan != nil && r.plans.fitness() != "" {
+	if r.plans.has(topology) {
 		r.cache.Leave(topology, r.user())
 		return
 	}
@@ -211,10 +213,10 @@ func (r *runner) inspect(ctx context.Context, a inspect) {
 	})
 }
 
-// watch turns the end of a process into an event.
-func (r *runner) watch(proc Process, rec workerRecord) {
+// watch turns the end of a process into an event. It runs with limits so far.
+func (r *runner) watch(proc Process, rec workerRecord, limits isolate.Limits) {
 	r.group.Go(func() {
-		if how, clean, ended := r.follow(proc, rec); ended {
+		if how, clean, ended := r.follow(proc, rec, limits); ended {
 			r.send(exited{Worker: rec.Worker, How: lastWords(how, rec), Clean: clean})
 		}
 	})

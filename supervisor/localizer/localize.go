@@ -105,10 +105,9 @@ func (c *Cache) checkLinks(root *os.Root, topology string, rec *record) ([]strin
 		if !plainElement(name) {
 			return nil, fmt.Errorf("link %q is not a single path element", clip(name))
 		}
-		if err := c.store.check(l.Blob); err != nil {
+		if err := c.store.use(topology, l.Blob); err != nil {
 			return nil, err
 		}
-		c.store.hold(topology, l.Blob)
 		if err := c.setLink(root, topology, name, l.Blob); err != nil {
 			return nil, err
 		}

@@ -121,6 +121,12 @@ func (s *store) hold(topology, blob string) {
 	}
 }
 
+// use holds a blob and checks it, in this order, so that clean does not take it between. After an error it is held until release.
+func (s *store) use(topology, blob string) error {
+	s.hold(topology, blob)
+	return s.check(blob)
+}
+
 // release ends the use of all blobs by a topology but of those that keep names. They stay until room is needed.
 func (s *store) release(topology string, keep map[string]link) {
 	kept := map[string]bool{}

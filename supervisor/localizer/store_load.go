@@ -91,8 +91,7 @@ func (s *store) loadOnce(ctx context.Context, topology string, from source) (ver
 	if err != nil {
 		return version{}, err
 	}
-	if s.check(v.blob) == nil { // known under another key or version
-		s.hold(topology, v.blob)
+	if s.use(topology, v.blob) == nil { // known under another key or version
 		return v, nil
 	}
 	if from.form == "" {
