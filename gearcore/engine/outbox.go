@@ -25,6 +25,7 @@ type outbox struct {
 	dirty  bool // in x.dirty
 	fused  bool // the receiver is fused with x
 	room   bool // what the last Push said
+	last   bool // the target is gone, or goes: this is of no use any more once it is empty
 
 	cur     *gearcore.Batch // being filled
 	bytes   int             // of cur
@@ -287,6 +288,9 @@ func (x *executor) flush() {
 	for _, o := range x.dirty {
 		if o.flush() {
 			o.dirty = false
+			if o.last {
+				x.forget(o)
+			}
 		} else {
 			kept = append(kept, o)
 		}

@@ -199,18 +199,33 @@ func (x *executor) sweep() {
 	x.openKin = nil
 }
 
-// abandons says whether o is of no use any more, and takes it out of its shuffle.
+// abandons says whether o is of no use any more, and takes it out of its shuffle. One that has something left is so when that is handed over.
 func (x *executor) abandons(o *outbox) bool {
 	o.kin, o.mixed = nil, false
-	if o.dirty || o.cur != nil || o.full.head != nil {
+	_, planned := x.wired.plan.Numbering[o.target]
+	if o.last = !planned; planned || o.dirty || o.cur != nil || o.full.head != nil {
 		return false
 	}
-	if _, ok := x.wired.plan.Numbering[o.target]; ok {
-		return false
-	}
+	x.retire(o)
+	return true
+}
+
+// retire has o, which x no longer finds, let go of its target.
+func (x *executor) retire(o *outbox) {
 	if o.bound {
 		x.ways--
 	}
 	o.cut() // scratch lists may still have o
-	return true
+}
+
+// forget has x find o, which is empty, no more.
+func (x *executor) forget(o *outbox) {
+	delete(x.boxAt, o.target)
+	for at := &x.boxes; *at != nil; at = &(*at).next {
+		if *at == o {
+			*at, o.next = o.next, nil
+			break
+		}
+	}
+	x.retire(o)
 }

@@ -195,8 +195,10 @@ func (c *timed) rollbackInput() {
 // rollbackOutput drops what x has emitted and not handed over.
 func (c *timed) rollbackOutput() {
 	x := c.x
-	for o := x.boxes; o != nil; o = o.next {
+	for o := x.boxes; o != nil; {
+		next := o.next
 		o.discard()
+		o = next
 	}
 	for _, o := range x.boxAt {
 		o.discard()
@@ -227,6 +229,9 @@ func (o *outbox) discard() {
 	o.cur, o.bytes, o.waiting, o.dirty = nil, 0, 0, false
 	o.gate, o.behindMarker, o.behind, o.told = nil, 0, 0, 0
 	o.armed.Store(false)
+	if o.last {
+		x.forget(o)
+	}
 }
 
 // restore has the task made what it was at a checkpoint.
