@@ -31,7 +31,7 @@ require_tools() {
     done
     if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "gen-thrift: installing ${missing[*]}" >&2
-        apt-get install -y "${missing[@]}" >/dev/null
+        apt-get install -y -qq "${missing[@]}" >/dev/null || { apt-get update -qq && apt-get install -y -qq "${missing[@]}" >/dev/null; } # lists may be old
         missing=()
     fi
     command -v c++ >/dev/null || missing+=("a C++ compiler (g++)")

@@ -22,7 +22,7 @@ tools() {
 # of its own, which ends with this script.
 clusters=$(mktemp) thrift=$(mktemp) integration= verify=
 trap 'for g in $verify $integration; do kill -- "-$g" 2>/dev/null; done; rm -f "$clusters" "$thrift"' EXIT
-if [ "${CI:-}" = true ] || command -v cmake >/dev/null && command -v bison >/dev/null; then
+if [ "${CI:-}" = true ] || { command -v cmake && command -v bison && command -v flex; } >/dev/null; then # with CI=true it installs them
   set -m
   scripts/gen-thrift.sh verify >"$thrift" 2>&1 &
   verify=$!
