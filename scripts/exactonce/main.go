@@ -51,6 +51,9 @@ func command(ctx context.Context, args []string, out, told io.Writer) error {
 			return err
 		}
 		defer os.RemoveAll(o.dir)
+		if err := os.Setenv("TMPDIR", o.dir); err != nil { // what killed workers leave there goes with it
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
