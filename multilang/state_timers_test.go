@@ -121,6 +121,14 @@ func (e *fakeEngine) advance(w gearcore.Watermark) {
 	}
 }
 
+// wants sends a word, and wants this one answer.
+func (e *fakeEngine) wants(word, want string) {
+	e.t.Helper()
+	if got := e.says(word); !slices.Equal(got, []string{want}) {
+		e.t.Errorf("%s: it says %q, want %q", word, got, want)
+	}
+}
+
 // fires has event time go on and wants these emits.
 func (e *fakeEngine) fires(w gearcore.Watermark, want ...string) {
 	e.t.Helper()
@@ -136,12 +144,7 @@ func TestChildrenHaveTimers(t *testing.T) {
 	for name, command := range alarmed {
 		t.Run(name, func(t *testing.T) {
 			e := startKeeper(t, command(t), dag.KeyGroups, map[string]any{"gearstorm.event.time": true})
-			says := func(word, want string) {
-				t.Helper()
-				if got := e.says(word); !slices.Equal(got, []string{want}) {
-					t.Errorf("%s: it says %q, want %q", word, got, want)
-				}
-			}
+			says := e.wants
 			says("a 100 50 200 -200", "1 0")
 			e.fires(40)
 			e.fires(55, "a due 50 11")

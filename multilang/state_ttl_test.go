@@ -260,12 +260,7 @@ func TestTimersBeforeWhatExpires(t *testing.T) {
 	for name, command := range brief {
 		t.Run(name, func(t *testing.T) {
 			e := startKeeper(t, command(t), dag.KeyGroups, map[string]any{"gearstorm.event.time": true})
-			says := func(word, want string) {
-				t.Helper()
-				if got := e.says(word); !slices.Equal(got, []string{want}) {
-					t.Errorf("%s: it says %q, want %q", word, got, want)
-				}
-			}
+			says := e.wants
 			says("first", "at 0")
 			e.fires(1000, "50 1000 first", "150 1000 first") // what is written before there is an event time begins to age with it
 			says("a", "at 1000")

@@ -202,12 +202,9 @@ const (
 	ticks
 )
 
-// inTransactions returns the task of a bolt whose state goes through Storm's transactions, and what sends it tuples.
-func inTransactions(t *testing.T, bolt *keep) (gearcore.Task, func(stream gearcore.StreamID, vals ...gearcore.Value)) {
+// keeperOf builds the topology and returns a task of its bolt "keep".
+func keeperOf(t *testing.T, b *storm.TopologyBuilder) gearcore.Task {
 	t.Helper()
-	b := storm.NewTopologyBuilder()
-	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
-	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return bolt }), 1).ShuffleGrouping("in")
 	top, err := b.Build()
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +213,16 @@ func inTransactions(t *testing.T, bolt *keep) (gearcore.Task, func(stream gearco
 	if err != nil {
 		t.Fatal(err)
 	}
+	return task
+}
+
+// inTransactions returns the task of a bolt whose state goes through Storm's transactions, and what sends it tuples.
+func inTransactions(t *testing.T, bolt *keep) (gearcore.Task, func(stream gearcore.StreamID, vals ...gearcore.Value)) {
+	t.Helper()
+	b := storm.NewTopologyBuilder()
+	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
+	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return bolt }), 1).ShuffleGrouping("in")
+	task := keeperOf(t, b)
 	layout := &gearcore.Layout{
 		Streams: []gearcore.Stream{{Component: "in", Name: "default", Fields: []string{"n"}},
 			{Component: "$checkpointspout", Name: "$checkpoint", Fields: []string{"txid", "action"}},
@@ -331,14 +338,7 @@ func TestStepsAfterARescale(t *testing.T) {
 	b.SetSpout("in", storm.SpoutFunc(idle), 1).Fields("n")
 	b.SetBolt("mid", storm.BoltFactory(func() storm.Bolt { return &plain{} }), 3).ShuffleGrouping("in").Fields("n")
 	b.SetBolt("keep", storm.Stateful(func() storm.StatefulBolt[string, int] { return bolt }), 1).ShuffleGrouping("mid")
-	top, err := b.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	task, err := top.Components.Task("keep")
-	if err != nil {
-		t.Fatal(err)
-	}
+	task := keeperOf(t, b)
 	with := func(tasks int) *gearcore.Layout {
 		l := &gearcore.Layout{Streams: []gearcore.Stream{{Component: "mid", Name: "$checkpoint", Fields: []string{"txid", "action"}},
 			{Component: "keep", Name: "$checkpoint", Fields: []string{"txid", "action"}}}, Components: map[gearcore.TaskID]string{1: "keep"}}

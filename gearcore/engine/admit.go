@@ -55,16 +55,17 @@ func (e *Engine) Admit() {
 	e.held = nil
 	e.mu.Unlock()
 	byFirst := func(a, b *executor) int { return int(a.first - b.first) }
-	for _, x := range slices.SortedFunc(maps.Keys(held), byFirst) { // in the same order in each run of a simulation
+	come := slices.SortedFunc(maps.Keys(held), byFirst) // in the same order in each run of a simulation
+	for _, x := range come {
 		x.mu.Lock()
 		x.in.pushAhead(*held[x])
 		x.mu.Unlock()
-		e.mu.Lock()
-		free := e.unbarLocked(x)
-		e.mu.Unlock()
-		if free {
-			x.unbarred()
-		}
+	}
+	e.mu.Lock()
+	free := slices.DeleteFunc(come, func(x *executor) bool { return !e.unbarLocked(x) })
+	e.mu.Unlock()
+	for _, x := range free {
+		x.unbarred()
 	}
 }
 

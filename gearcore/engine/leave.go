@@ -205,12 +205,7 @@ func (x *executor) departLocked() {
 // what came after it, and after that.
 func (x *executor) unlink() {
 	x.wired, x.fusedTo = nil, nil
-	for o := x.boxes; o != nil; o = o.next {
-		o.cut()
-	}
-	for _, o := range x.boxAt {
-		o.cut()
-	}
+	x.eachBox((*outbox).cut)
 }
 
 // rest returns the rows of b from row on as a batch of its own; b is done with when that is.

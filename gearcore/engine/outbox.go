@@ -319,6 +319,18 @@ func (x *executor) unblocked(o *outbox) {
 // fewBoxes is how many outboxes an executor looks through; with more it has a map.
 const fewBoxes = 8
 
+// eachBox calls f with each outbox, which f may forget.
+func (x *executor) eachBox(f func(*outbox)) {
+	for o := x.boxes; o != nil; {
+		next := o.next
+		f(o)
+		o = next
+	}
+	for _, o := range x.boxAt {
+		f(o)
+	}
+}
+
 // boxTo returns the outbox to target, nil if there is none yet.
 func (x *executor) boxTo(target gearcore.TaskID) *outbox {
 	if x.boxAt != nil {

@@ -178,16 +178,7 @@ func (o *output) become(n *output) {
 
 // sweep forgets outboxes to tasks that are gone and have got all that was for them, and has the others found anew by the routes.
 func (x *executor) sweep() {
-	kept := x.boxes
-	x.boxes = nil
-	for o := kept; o != nil; {
-		next := o.next
-		if o.next = nil; !x.abandons(o) {
-			o.next, x.boxes = x.boxes, o
-		}
-		o = next
-	}
-	maps.DeleteFunc(x.boxAt, func(_ gearcore.TaskID, o *outbox) bool { return x.abandons(o) })
+	x.eachBox(x.abandon)
 	for _, t := range x.tasks {
 		for i := range t.sink.outs {
 			for j := range t.sink.outs[i].routes {
@@ -199,23 +190,14 @@ func (x *executor) sweep() {
 	x.openKin = nil
 }
 
-// abandons says whether o is of no use any more, and takes it out of its shuffle. One that has something left is so when that is handed over.
-func (x *executor) abandons(o *outbox) bool {
+// abandon takes o out of its shuffle, and forgets it if its target is gone: at once, or when what it has left is handed over.
+func (x *executor) abandon(o *outbox) {
 	o.kin, o.mixed = nil, false
 	_, planned := x.wired.plan.Numbering[o.target]
-	if o.last = !planned; planned || o.dirty || o.cur != nil || o.full.head != nil {
-		return false
+	o.last = !planned
+	if o.last && !o.dirty && o.cur == nil && o.full.head == nil {
+		x.forget(o)
 	}
-	x.retire(o)
-	return true
-}
-
-// retire has o, which x no longer finds, let go of its target.
-func (x *executor) retire(o *outbox) {
-	if o.bound {
-		x.ways--
-	}
-	o.cut() // scratch lists may still have o
 }
 
 // forget has x find o, which is empty, no more.
@@ -227,5 +209,8 @@ func (x *executor) forget(o *outbox) {
 			break
 		}
 	}
-	x.retire(o)
+	if o.bound {
+		x.ways--
+	}
+	o.cut() // scratch lists may still have o
 }

@@ -22,12 +22,7 @@ func (x *executor) rewire(r *roster) {
 	if x.timed != nil {
 		x.timed.forget()
 	}
-	for o := x.boxes; o != nil; o = o.next {
-		o.rewire()
-	}
-	for _, o := range x.boxAt {
-		o.rewire()
-	}
+	x.eachBox((*outbox).rewire)
 	for _, t := range x.tasks {
 		for i := range t.sink.outs {
 			t.sink.outs[i].rewire()

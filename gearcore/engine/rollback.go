@@ -195,14 +195,7 @@ func (c *timed) rollbackInput() {
 // rollbackOutput drops what x has emitted and not handed over.
 func (c *timed) rollbackOutput() {
 	x := c.x
-	for o := x.boxes; o != nil; {
-		next := o.next
-		o.discard()
-		o = next
-	}
-	for _, o := range x.boxAt {
-		o.discard()
-	}
+	x.eachBox((*outbox).discard)
 	clear(x.dirty)
 	x.dirty, x.overshoot, x.stuck, x.openKin, x.fusedDue = x.dirty[:0], 0, false, nil, false
 }
